@@ -1,0 +1,1 @@
+"""Sourcewise: which teacher should you distil from?"""

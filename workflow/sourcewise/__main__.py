@@ -1,0 +1,74 @@
+"""`python -m sourcewise STAGE --…`: a stage's signature is its command line.
+
+A parameter of type Path is one path, a tuple of paths takes several, a Section (or a mapping of them)
+takes the JSON that a rule hands over, anything else is read as JSON and falls back to plain text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import inspect
+import pkgutil
+import sys
+import time
+import typing
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+
+def stages() -> list[str]:
+    """The names of all stages: the modules of `sourcewise.stages`."""
+    package = importlib.import_module("sourcewise.stages")
+    return sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+
+
+def parser(stage: str, run: Callable[..., None]) -> argparse.ArgumentParser:
+    """The command line of a stage, read off the signature of its `run`."""
+    command = argparse.ArgumentParser(prog=f"sourcewise {stage}", description=inspect.getdoc(run))
+    hints = typing.get_type_hints(run)
+    for name, parameter in inspect.signature(run).parameters.items():
+        required = parameter.default is inspect.Parameter.empty
+        command.add_argument(
+            f"--{name.replace('_', '-')}",
+            dest=name,
+            required=required,
+            default=None if required else parameter.default,
+            nargs="*" if typing.get_origin(hints[name]) is tuple else None,
+        )
+    return command
+
+
+def _value(hint: object, text: str | list[str], option: str) -> object:
+    if hint in (str, Path):
+        return hint(text)  # type: ignore[operator]
+    if isinstance(text, list):
+        return tuple(Path(part) for part in text)
+    try:
+        return TypeAdapter(hint).validate_json(text)
+    except ValidationError as error:
+        raise SystemExit(f"sourcewise: --{option} {text!r} cannot be used: {error}") from None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one stage; exits with 2 and a message where the command line is wrong."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] not in stages():
+        raise SystemExit(f"usage: python -m sourcewise STAGE --…\nstages: {' '.join(stages())}")
+    stage = given[0]
+    run = importlib.import_module(f"sourcewise.stages.{stage}").run
+    hints = typing.get_type_hints(run)
+    options = vars(parser(stage, run).parse_args(given[1:]))
+    values = {
+        name: _value(hints[name], text, name) if isinstance(text, str | list) else text
+        for name, text in options.items()
+    }
+    start = time.monotonic()
+    run(**values)
+    print(f"{stage}: done in {time.monotonic() - start:.1f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

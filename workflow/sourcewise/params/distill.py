@@ -1,0 +1,119 @@
+"""Sections of the distillation loop: teachers, distill, verifiers, perplexity."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from sourcewise.params.base import Count, Fraction, Positive, Sampling, Section, Whole
+
+
+class Wrap(Section):
+    """How a raw text is brought into `<think>…</think><answer>…</answer>`.
+
+    none: kept as it is. after_think: what follows `</think>` becomes the answer. whole: everything is
+    the answer, without reasoning. marker: the last line that starts with `marker` is the answer, what
+    stands before it the reasoning.
+    """
+
+    rule: Literal["none", "after_think", "whole", "marker"]
+    marker: str | None = None
+
+    @model_validator(mode="after")
+    def _marker(self) -> Self:
+        if (self.rule == "marker") != (self.marker is not None):
+            raise ValueError("the key 'marker' belongs to rule 'marker', and only to it")
+        return self
+
+
+class Import(Section):
+    """Responses that somebody else generated: JSONL, JSON or Parquet files and their columns.
+
+    Rows are joined to queries by the content of `prompt` (or `messages`), never by position. The k-th
+    row of a query is its attempt k.
+    """
+
+    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    prompt: str
+    response: str
+    attempts: Count
+
+
+class Teacher(Section):
+    """A model that is asked (`engine`) or whose released responses are taken in (`import`)."""
+
+    revision: str
+    wrap: Wrap
+    engine: Literal["vllm", "transformers", "server"] | None = None
+    model: str | None = None
+    system: str | None = None
+    sampling: Sampling | None = None
+    imported: Import | None = Field(default=None, alias="import")
+
+    @model_validator(mode="after")
+    def _engine_or_import(self) -> Self:
+        if (self.engine is None) == (self.imported is None):
+            raise ValueError("a teacher needs exactly one of the keys 'engine' and 'import'")
+        if self.engine is not None and (self.model is None or self.sampling is None):
+            raise ValueError("a teacher with an 'engine' needs the keys 'model' and 'sampling'")
+        return self
+
+
+class Distill(Section):
+    """The retry loop, PAPER §2.2: ask again until the score reaches `stop_score`, `max_attempts` times at most."""
+
+    max_attempts: Count
+    stop_score: Fraction
+
+
+class MathVerifier(Section):
+    """Rules first, then math-verify in killable workers; limits per answer."""
+
+    seconds: Positive
+    memory_mb: Count
+    max_answer_chars: Count
+
+
+class CodeVerifier(Section):
+    """Sandboxed tests; the paper runs the first 10."""
+
+    max_tests: Count
+    seconds: Positive
+    memory_mb: Count
+
+
+class InstructionVerifier(Section):
+    """IFEval checkers; `strict` looks at the answer as it is, `loose` also at lightly trimmed variants."""
+
+    mode: Literal["strict", "loose"]
+
+
+class Judge(Section):
+    """A model behind an OpenAI-compatible endpoint, whose address is `$SOURCEWISE_JUDGE_URL`.
+
+    Without the address every verdict is `unavailable`.
+    """
+
+    model: str
+    max_answer_chars: Count
+    seconds: Positive
+    seed: Whole
+
+
+class Verifiers(Section):
+    """One verifier a category; `null` means that the category cannot be verified in this configuration."""
+
+    math: MathVerifier
+    code: CodeVerifier
+    instruction: InstructionVerifier
+    science: Judge | None
+    dialogue: Judge | None
+
+
+class Perplexity(Section):
+    """The causal model that scores a response given its query, and the longest text it reads (tokens)."""
+
+    model: str
+    revision: str
+    max_tokens: Count

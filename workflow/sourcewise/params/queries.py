@@ -1,0 +1,122 @@
+"""Sections that make the query corpus: sources, clean, decontaminate, benchmarks."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from sourcewise.params.base import Count, Fraction, Section, Whole
+
+Category = Literal["math", "code", "science", "instruction", "dialogue"]
+
+
+class Synthetic(Section):
+    """Problems made by `sourcewise.synthetic`, with planted defects for the cleaning steps to find."""
+
+    task: Literal["arithmetic", "multi_turn", "code", "instruction"]
+    n: Count
+    seed: int
+    steps: tuple[Count, ...] = (1, 2)
+    split: Literal["train", "held_out"] = "train"
+    duplicates: Whole = 0
+    urls: Whole = 0
+    tables: Whole = 0
+    broken: Whole = 0
+    plant: dict[str, Whole] = {}
+
+
+class Hub(Section):
+    """A data set on a hub, pinned to a revision; streamed by `datasets`."""
+
+    repo: str
+    revision: str
+    split: str
+    subset: str | None = None
+
+
+class Columns(Section):
+    """Where a row keeps what a Query needs; names of columns, dotted for nested ones."""
+
+    prompt: str | None = None
+    messages: str | None = None
+    reference: str | None = None
+    reference_format: Literal["answer", "after_hashes", "ifeval", "tests", "json"] = "answer"
+
+    @model_validator(mode="after")
+    def _one_prompt(self) -> Columns:
+        if (self.prompt is None) == (self.messages is None):
+            raise ValueError("give exactly one of the keys 'prompt' and 'messages'")
+        return self
+
+
+class Origin(Section):
+    """Where queries come from: files, a hub data set or the synthetic generator."""
+
+    category: Category
+    licence: str
+    files: tuple[str, ...] | None = None
+    hub: Hub | None = None
+    synthetic: Synthetic | None = None
+    columns: Columns | None = None
+    limit: Count | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        given = [name for name in ("files", "hub", "synthetic") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"give exactly one of 'files', 'hub', 'synthetic'; here: {given or 'none'}")
+        if self.synthetic is None and self.columns is None:
+            raise ValueError("a source of files or from a hub needs the key 'columns'")
+        if self.files is not None and not self.files:
+            raise ValueError("'files' is empty: name at least one file or remove the entry")
+        return self
+
+
+class Source(Origin):
+    """One origin of training queries."""
+
+
+class Clean(Section):
+    """Query preprocessing, PAPER §2.1 steps 1 and 2; thresholds are unknown in the paper."""
+
+    shards: Count
+    min_chars: Count
+    max_chars: Count
+    max_odd_character_ratio: Fraction
+    drop_incomplete: bool
+    drop_urls: bool
+    drop_tables: bool
+
+
+class Embedding(Section):
+    """A sentence-embedding model and the cosine above which a query counts as a copy."""
+
+    model: str
+    revision: str
+    threshold: Fraction
+
+
+class Decontaminate(Section):
+    """PAPER §2.1 step 3: exact match and embedding similarity against every benchmark."""
+
+    exact: bool
+    embedding: Embedding | None
+
+
+class Benchmark(Origin):
+    """A query table, the verifier of its category and n samples per query.
+
+    `graded: false` makes it a target of decontamination only. `dates` is the half-open window
+    [first, last) of `date_column`, as ISO dates.
+    """
+
+    samples: Count
+    suffix: str = ""
+    max_tokens: Count | None = None
+    date_column: str | None = None
+    dates: tuple[str, str] | None = None
+    graded: bool = True
+
+
+Sources = Annotated[dict[str, Source], Field(min_length=1)]

@@ -1,0 +1,52 @@
+"""Sections that make and measure students: train, students, sampling, report."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sourcewise.params.base import Count, Fraction, Positive, Sampling, Section, Whole
+
+
+class Train(Section):
+    """SFT settings, the same for every student (PAPER §7). Batches count packed rows of `max_length` tokens."""
+
+    base: str
+    revision: str
+    learning_rate: Positive
+    warmup_fraction: Fraction
+    epochs: Positive | None
+    max_steps: Count | None
+    max_length: Count
+    global_batch: Count
+    packing: bool
+    adam_betas: tuple[Fraction, Fraction]
+    weight_decay: Annotated[float, Field(ge=0.0, strict=False)]
+    max_grad_norm: Positive
+    precision: Literal["float32", "bfloat16"]
+    system: str | None
+
+
+class Student(Section):
+    """A base model trained on one dataset; without a dataset it is the untrained base, for comparison."""
+
+    dataset: str | None
+    seed: Whole
+
+
+class BenchmarkSampling(Section):
+    """How students are asked at benchmarks (PAPER §8)."""
+
+    engine: Literal["vllm", "transformers"]
+    system: str | None
+    sampling: Sampling
+
+
+class Report(Section):
+    """Level of the intervals and number of bootstrap resamples."""
+
+    confidence: Fraction
+    resamples: Count
+    reference: str | None
+    title: str

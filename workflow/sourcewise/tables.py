@@ -1,0 +1,266 @@
+"""The tables that stages exchange: one frozen dataclass each, its Arrow schema read off it.
+
+Files are Parquet (zstd), written in row groups and read as a stream, so that memory does not grow with
+the table. A table appears under its name only when it is complete.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+ROW_GROUP = 2048
+Row = TypeVar("Row")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Message:
+    """One turn: role is `system`, `user` or `assistant`."""
+
+    role: str
+    content: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Query:
+    """A question. `reference` is JSON that only the verifier of `category` reads; "" where there is none."""
+
+    query_id: str
+    source: str
+    category: str
+    messages: list[Message]
+    reference: str
+    licence: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Response:
+    """All the text a model returned to one attempt at a query, reasoning included; attempts count from 1."""
+
+    query_id: str
+    attempt: int
+    teacher: str
+    text: str
+    finish_reason: str
+    n_tokens: int
+    n_prompt_tokens: int
+    seed: int
+    engine: str
+    revision: str
+
+
+STATUSES = (
+    "scored",
+    "no_answer",
+    "truncated",
+    "bad_reference",
+    "timeout",
+    "crash",
+    "memory",
+    "judge_error",
+    "unavailable",
+    "infrastructure",
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a verifier says of an attempt: `score` in [0, 1] when status is `scored`, else null."""
+
+    query_id: str
+    attempt: int
+    status: str
+    score: float | None
+    detail: str
+    verifier: str
+    verifier_version: str
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise ValueError(f"{self.query_id}: {self.status!r} is not one of {STATUSES}")
+        if (self.status == "scored") != (self.score is not None):
+            raise ValueError(f"{self.query_id}: status {self.status!r} with score {self.score!r}")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Perplexity:
+    """exp of the mean negative log likelihood of the response's `n_tokens` tokens given the query."""
+
+    query_id: str
+    attempt: int
+    scorer: str
+    perplexity: float
+    n_tokens: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Selected:
+    """The attempt that a dataset's recipe takes for a query."""
+
+    query_id: str
+    teacher: str
+    attempt: int
+    score: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Example:
+    """A row to train on: `messages` end with the assistant's turn, `n_tokens` counts that turn."""
+
+    query_id: str
+    category: str
+    teacher: str
+    messages: list[Message]
+    n_tokens: int
+    attempt: int
+    score: float | None
+    perplexity: float | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reject:
+    """A row that went no further: by which stage or filter, why, and the value that decided.
+
+    `query_id` is "" for a row that could not be read; `value` then names its file and line.
+    """
+
+    query_id: str
+    source: str
+    by: str
+    reason: str
+    value: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Contamination:
+    """Evidence of a removed query: the benchmark item it matches, by which layer and how closely."""
+
+    query_id: str
+    source: str
+    benchmark: str
+    item_id: str
+    layer: str
+    score: float
+    query_text: str
+    item_text: str
+
+
+@functools.cache
+def schema(row: type) -> pa.Schema:
+    """The Arrow schema of a row type."""
+    hints = typing.get_type_hints(row)
+    return pa.schema([_field(f.name, hints[f.name]) for f in dataclasses.fields(row)])
+
+
+def _field(name: str, hint: object) -> pa.Field:
+    nullable = isinstance(hint, types.UnionType)
+    if nullable:
+        hint = next(arg for arg in typing.get_args(hint) if arg is not type(None))
+    return pa.field(name, _arrow(hint), nullable=nullable)
+
+
+def _arrow(hint: object) -> pa.DataType:
+    if typing.get_origin(hint) is list:
+        return pa.list_(pa.field("item", _arrow(typing.get_args(hint)[0]), nullable=False))
+    if dataclasses.is_dataclass(hint):
+        return pa.struct(list(schema(hint)))  # type: ignore[arg-type]
+    return {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}[hint]  # type: ignore[index]
+
+
+def _plain(row: object) -> dict[str, object]:
+    """A row as Arrow takes it; `dataclasses.asdict` would deep-copy every string."""
+    plain: dict[str, object] = {}
+    for field in dataclasses.fields(row):  # type: ignore[arg-type]
+        value = getattr(row, field.name)
+        plain[field.name] = [_plain(part) for part in value] if isinstance(value, list) else value
+    return plain
+
+
+def read(path: Path, row: type[Row]) -> Iterator[Row]:
+    """Yields the rows of a table, one row group in memory at a time.
+
+    Raises ValueError where the file is not Parquet or holds another table's columns.
+    """
+    with _open(path, row) as file:
+        for batch in file.iter_batches(ROW_GROUP):
+            yield from (_typed(row, plain) for plain in batch.to_pylist())
+
+
+def count(path: Path, row: type) -> int:
+    """The number of rows of a table, read from its footer."""
+    with _open(path, row) as file:
+        return file.metadata.num_rows
+
+
+def _open(path: Path, row: type) -> pq.ParquetFile:
+    try:
+        file = pq.ParquetFile(path)
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{path} is damaged or not Parquet ({error}): delete it and run again") from None
+    if not file.schema_arrow.equals(schema(row)):
+        raise ValueError(f"{path} does not hold {row.__name__} rows: {file.schema_arrow.names}")
+    return file
+
+
+def _typed(row: type[Row], plain: dict[str, object]) -> Row:
+    for name in _message_lists(row):
+        plain[name] = [Message(**turn) for turn in plain[name]]  # type: ignore[attr-defined]
+    return row(**plain)
+
+
+@functools.cache
+def _message_lists(row: type) -> tuple[str, ...]:
+    hints = typing.get_type_hints(row)
+    return tuple(name for name, hint in hints.items() if hint == list[Message])
+
+
+def write(path: Path, row: type[Row], rows: Iterable[Row]) -> int:
+    """Writes rows as a table and returns how many; the file appears by rename when it is complete."""
+    n = 0
+    with TableWriter(path, row) as table:
+        for one in rows:
+            table.add(one)
+            n += 1
+    return n
+
+
+class TableWriter(Generic[Row]):
+    """Collects rows of one type into a Parquet file; nothing is left behind if the block raises."""
+
+    def __init__(self, path: Path, row: type[Row]) -> None:
+        self._path, self._row = path, row
+        self._rows: list[dict[str, object]] = []
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._partial = path.with_name(f".{path.name}.partial")
+        self._writer = pq.ParquetWriter(self._partial, schema(row), compression="zstd")
+
+    def add(self, row: Row) -> None:
+        """Appends one row; full row groups go to disk at once."""
+        self._rows.append(_plain(row))
+        if len(self._rows) == ROW_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=schema(self._row)))
+        self._rows = []
+
+    def __enter__(self) -> TableWriter[Row]:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None and self._rows:
+                self._flush()
+            self._writer.close()
+            if kind is None:
+                self._partial.replace(self._path)
+        finally:
+            self._partial.unlink(missing_ok=True)

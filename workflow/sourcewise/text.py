@@ -1,0 +1,65 @@
+"""Text as every stage sees it: one normalisation, one identity of a query, one way to cut a response."""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from typing import NamedTuple
+
+from sourcewise.tables import Message
+
+THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
+ANSWER_OPEN, ANSWER_CLOSE = "<answer>", "</answer>"
+
+
+def normalise(text: str) -> str:
+    """Unicode NFC with runs of white space folded into one blank; case is kept."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def query_id(messages: list[Message]) -> str:
+    """The identity of a query: 32 hex digits over its normalised turns, whatever its source or position."""
+    digest = hashlib.sha256()
+    for turn in messages:
+        digest.update(f"{turn.role}\x1f{normalise(turn.content)}\x1e".encode())
+    return digest.hexdigest()[:32]
+
+
+def shard_of(identity: str, n_shards: int) -> int:
+    """The shard of a query: a range of its digest, so that it depends on nothing but the query and n."""
+    return int(identity[:8], 16) * n_shards >> 32
+
+
+def query_text(messages: list[Message]) -> str:
+    """All user turns as one text, which is what cleaning and decontamination compare."""
+    return "\n".join(turn.content for turn in messages if turn.role == "user")
+
+
+class Parts(NamedTuple):
+    """A response cut in two; `closed` is false where reasoning began and never ended."""
+
+    reasoning: str
+    answer: str
+    closed: bool
+
+
+def split_reasoning(text: str) -> Parts:
+    """Cuts a response after its last `</think>`; without any tag all of it is the answer."""
+    before, close, after = text.rpartition(THINK_CLOSE)
+    if close:
+        return Parts(before.partition(THINK_OPEN)[2] if THINK_OPEN in before else before, after, True)
+    if THINK_OPEN in text:
+        return Parts(text.partition(THINK_OPEN)[2], "", False)
+    return Parts("", text, True)
+
+
+def final_answer(text: str) -> str | None:
+    """What a response answers: inside the last `<answer>` after its reasoning, else all that follows it.
+
+    None where the reasoning was never closed.
+    """
+    parts = split_reasoning(text)
+    if not parts.closed:
+        return None
+    _, opened, rest = parts.answer.rpartition(ANSWER_OPEN)
+    return (rest.partition(ANSWER_CLOSE)[0] if opened else parts.answer).strip()
