@@ -15,6 +15,7 @@ import time
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -41,15 +42,15 @@ def parser(stage: str, run: Callable[..., None]) -> argparse.ArgumentParser:
     return command
 
 
-def _value(hint: object, text: str | list[str], option: str) -> object:
+def _value(hint: Any, given: str | list[str], option: str) -> object:
+    if isinstance(given, list):
+        return tuple(Path(part) for part in given)
     if hint in (str, Path):
-        return hint(text)  # type: ignore[operator]
-    if isinstance(text, list):
-        return tuple(Path(part) for part in text)
+        return hint(given)
     try:
-        return TypeAdapter(hint).validate_json(text)
+        return TypeAdapter(hint).validate_json(given)
     except ValidationError as error:
-        raise SystemExit(f"sourcewise: --{option} {text!r} cannot be used: {error}") from None
+        raise SystemExit(f"sourcewise: --{option} {given!r} cannot be used: {error}") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

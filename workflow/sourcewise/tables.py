@@ -12,7 +12,7 @@ import types
 import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -154,7 +154,7 @@ class Contamination:
 
 
 @functools.cache
-def schema(row: type) -> pa.Schema:
+def schema(row: Any) -> pa.Schema:
     """The Arrow schema of a row type."""
     hints = typing.get_type_hints(row)
     return pa.schema([_field(f.name, hints[f.name]) for f in dataclasses.fields(row)])
@@ -204,20 +204,22 @@ def _open(path: Path, row: type) -> pq.ParquetFile:
     try:
         file = pq.ParquetFile(path)
     except pa.ArrowInvalid as error:
-        raise ValueError(f"{path} is damaged or not Parquet ({error}): delete it and run again") from None
+        raise ValueError(
+            f"{path} is damaged or not Parquet ({error}): delete it and run again"
+        ) from None
     if not file.schema_arrow.equals(schema(row)):
         raise ValueError(f"{path} does not hold {row.__name__} rows: {file.schema_arrow.names}")
     return file
 
 
-def _typed(row: type[Row], plain: dict[str, object]) -> Row:
+def _typed(row: Any, plain: dict[str, Any]) -> Any:
     for name in _message_lists(row):
-        plain[name] = [Message(**turn) for turn in plain[name]]  # type: ignore[attr-defined]
+        plain[name] = [Message(**turn) for turn in plain[name]]
     return row(**plain)
 
 
 @functools.cache
-def _message_lists(row: type) -> tuple[str, ...]:
+def _message_lists(row: Any) -> tuple[str, ...]:
     hints = typing.get_type_hints(row)
     return tuple(name for name, hint in hints.items() if hint == list[Message])
 
@@ -240,7 +242,8 @@ class TableWriter(Generic[Row]):
         self._rows: list[dict[str, object]] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         self._partial = path.with_name(f".{path.name}.partial")
-        self._writer = pq.ParquetWriter(self._partial, schema(row), compression="zstd")
+        self._schema = schema(cast(Any, row))
+        self._writer = pq.ParquetWriter(self._partial, self._schema, compression="zstd")
 
     def add(self, row: Row) -> None:
         """Appends one row; full row groups go to disk at once."""
@@ -249,7 +252,7 @@ class TableWriter(Generic[Row]):
             self._flush()
 
     def _flush(self) -> None:
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=schema(self._row)))
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
         self._rows = []
 
     def __enter__(self) -> TableWriter[Row]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import unicodedata
 from typing import NamedTuple
 
@@ -47,7 +48,9 @@ def split_reasoning(text: str) -> Parts:
     """Cuts a response after its last `</think>`; without any tag all of it is the answer."""
     before, close, after = text.rpartition(THINK_CLOSE)
     if close:
-        return Parts(before.partition(THINK_OPEN)[2] if THINK_OPEN in before else before, after, True)
+        return Parts(
+            before.partition(THINK_OPEN)[2] if THINK_OPEN in before else before, after, True
+        )
     if THINK_OPEN in text:
         return Parts(text.partition(THINK_OPEN)[2], "", False)
     return Parts("", text, True)
@@ -63,3 +66,13 @@ def final_answer(text: str) -> str | None:
         return None
     _, opened, rest = parts.answer.rpartition(ANSWER_OPEN)
     return (rest.partition(ANSWER_CLOSE)[0] if opened else parts.answer).strip()
+
+
+# Scripts without blanks between words: each character is a unit.
+_UNSPACED = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_UNIT = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|[^\w\s]")
+
+
+def units(text: str) -> list[str]:
+    """Words and single signs in order, which n-grams and exact comparison count; blanks are nothing."""
+    return _UNIT.findall(text)

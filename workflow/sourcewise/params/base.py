@@ -13,8 +13,8 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, protected_namespaces=())
 
 
-Fraction = Annotated[float, Field(ge=0.0, le=1.0, strict=False)]
-Positive = Annotated[float, Field(gt=0.0, strict=False)]
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
 Whole = Annotated[int, Field(ge=0)]
 
@@ -22,6 +22,6 @@ Whole = Annotated[int, Field(ge=0)]
 class Sampling(Section):
     """How text is drawn from a model; part of the identity of an attempt."""
 
-    temperature: Annotated[float, Field(ge=0.0, strict=False)]
-    top_p: Annotated[float, Field(gt=0.0, le=1.0, strict=False)]
+    temperature: Annotated[float, Field(ge=0.0)]
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)]
     max_tokens: Count

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from sourcewise.params.base import Count, Fraction, Positive, Section, Whole
 
 
 class PerplexityFilter(Section):
-    """Drops responses above `max` (PAPER §5); `per_teacher` replaces it for the teachers it names."""
+    """Drops responses above `max` (paper §5); `per_teacher` replaces it for the teachers it names."""
 
     filter: Literal["perplexity"]
     max: Positive
@@ -18,7 +18,7 @@ class PerplexityFilter(Section):
 
 
 class NgramFilter(Section):
-    """Drops responses that hold an n-gram of tokens seen more than `max_count` times in the dataset (PAPER §5)."""
+    """Drops responses with an n-gram of tokens seen more than `max_count` times in the dataset (paper §5)."""
 
     filter: Literal["ngram"]
     n: Count
@@ -26,7 +26,7 @@ class NgramFilter(Section):
 
 
 class StructureFilter(Section):
-    """Demands one closed reasoning and one answer, turns that alternate, and a length (PAPER §5)."""
+    """Demands one closed reasoning and one answer, turns that alternate, and a length (paper §5)."""
 
     filter: Literal["structure"]
     require_reasoning: bool
@@ -40,7 +40,8 @@ class Dataset(Section):
     """A recipe over the attempts of one or more teachers.
 
     `min_score` null takes attempt 1 unverified. `solved_by` keeps only queries that each of these
-    teachers solved (the paper's three sets share their queries). `max_examples` is a random subset.
+    teachers solved at `min_score` (the paper's three sets share their queries). `max_examples` limits
+    the selection to a random subset.
     """
 
     teachers: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -49,3 +50,11 @@ class Dataset(Section):
     filters: tuple[str, ...]
     max_examples: Count | None
     seed: Whole
+
+    @model_validator(mode="after")
+    def _solved_at_a_score(self) -> Self:
+        if self.solved_by and self.min_score is None:
+            raise ValueError("'solved_by' needs 'min_score': solved means a score of at least this")
+        if len(set(self.teachers)) < len(self.teachers):
+            raise ValueError("'teachers' names a teacher twice")
+        return self

@@ -31,13 +31,15 @@ class Import(Section):
     """Responses that somebody else generated: JSONL, JSON or Parquet files and their columns.
 
     Rows are joined to queries by the content of `prompt` (or `messages`), never by position. The k-th
-    row of a query is its attempt k.
+    row of a query is its attempt k. `published` names a column with somebody else's verdict (true
+    or false) on the response; only the report reads it, to list where ours differs.
     """
 
     files: Annotated[tuple[str, ...], Field(min_length=1)]
     prompt: str
     response: str
     attempts: Count
+    published: str | None = None
 
 
 class Teacher(Section):
@@ -61,7 +63,7 @@ class Teacher(Section):
 
 
 class Distill(Section):
-    """The retry loop, PAPER §2.2: ask again until the score reaches `stop_score`, `max_attempts` times at most."""
+    """The retry loop (paper §2.2): ask until the score reaches `stop_score`, `max_attempts` times at most."""
 
     max_attempts: Count
     stop_score: Fraction

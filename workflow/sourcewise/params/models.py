@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from sourcewise.params.base import Count, Positive, Section, Whole
+from typing import Literal
+
+from sourcewise.params.base import Count, Fraction, Positive, Section, Whole
+
+
+class Problems(Section):
+    """How many problems of each task a model is trained on, and how many lines of bare equations."""
+
+    arithmetic: Whole
+    multi_turn: Whole
+    code: Whole
+    instruction: Whole
+    drills: Whole
 
 
 class Pretrain(Section):
-    """A Qwen2 model trained from scratch on synthetic problems in one style of writing."""
+    """A Qwen2 model trained from scratch on synthetic problems in one style of writing.
 
-    style: str
+    `label_noise` is the share of traces with a wrong answer. A step reads `batch_rows` rows of
+    `row_tokens` tokens, documents packed.
+    """
+
+    style: Literal["terse", "steps", "verbose", "plain"]
+    problems: Problems
+    label_noise: Fraction
     hidden_size: Count
     layers: Count
     heads: Count

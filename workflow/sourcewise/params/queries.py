@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from sourcewise.params.base import Count, Fraction, Section, Whole
 
@@ -51,7 +51,10 @@ class Columns(Section):
 
 
 class Origin(Section):
-    """Where queries come from: files, a hub data set or the synthetic generator."""
+    """Where queries come from: files, a hub data set or the synthetic generator.
+
+    `dates` keeps the rows whose `date_column` lies in the half-open window [first, last) of ISO dates.
+    """
 
     category: Category
     licence: str
@@ -60,12 +63,16 @@ class Origin(Section):
     synthetic: Synthetic | None = None
     columns: Columns | None = None
     limit: Count | None = None
+    date_column: str | None = None
+    dates: tuple[str, str] | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         given = [name for name in ("files", "hub", "synthetic") if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of 'files', 'hub', 'synthetic'; here: {given or 'none'}")
+            raise ValueError(
+                f"give exactly one of 'files', 'hub', 'synthetic'; here: {given or 'none'}"
+            )
         if self.synthetic is None and self.columns is None:
             raise ValueError("a source of files or from a hub needs the key 'columns'")
         if self.files is not None and not self.files:
@@ -73,12 +80,8 @@ class Origin(Section):
         return self
 
 
-class Source(Origin):
-    """One origin of training queries."""
-
-
 class Clean(Section):
-    """Query preprocessing, PAPER §2.1 steps 1 and 2; thresholds are unknown in the paper."""
+    """Query preprocessing, paper §2.1 steps 1 and 2; thresholds are unknown in the paper."""
 
     shards: Count
     min_chars: Count
@@ -98,25 +101,21 @@ class Embedding(Section):
 
 
 class Decontaminate(Section):
-    """PAPER §2.1 step 3: exact match and embedding similarity against every benchmark."""
+    """paper §2.1 step 3: exact match and embedding similarity against every benchmark."""
 
     exact: bool
     embedding: Embedding | None
 
 
-class Benchmark(Origin):
-    """A query table, the verifier of its category and n samples per query.
+class Benchmark(Section):
+    """Questions (`queries`), the verifier of their category and n samples per question.
 
-    `graded: false` makes it a target of decontamination only. `dates` is the half-open window
-    [first, last) of `date_column`, as ISO dates.
+    `queries` alone decides what decontamination looks for. `graded: false` makes the benchmark a target
+    of decontamination only. `suffix` ends the user's turn when a student is asked.
     """
 
+    queries: Origin
     samples: Count
-    suffix: str = ""
-    max_tokens: Count | None = None
-    date_column: str | None = None
-    dates: tuple[str, str] | None = None
-    graded: bool = True
-
-
-Sources = Annotated[dict[str, Source], Field(min_length=1)]
+    suffix: str
+    max_tokens: Count | None
+    graded: bool

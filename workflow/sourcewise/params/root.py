@@ -14,11 +14,11 @@ from sourcewise.params.base import Section, Whole
 from sourcewise.params.datasets import Dataset, Filter
 from sourcewise.params.distill import Distill, Perplexity, Teacher, Verifiers
 from sourcewise.params.models import Pretrain
-from sourcewise.params.queries import Benchmark, Clean, Decontaminate, Source
+from sourcewise.params.queries import Benchmark, Clean, Decontaminate, Origin
 from sourcewise.params.students import BenchmarkSampling, Report, Student, Train
 
-# Names become file names, wildcards and DVC stage names.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")]
+# Names become file names, wildcards, dotted keys and DVC stage names.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 
 
 class ParamsError(ValueError):
@@ -30,7 +30,7 @@ class Params(Section):
 
     seed: Whole
     models: dict[Name, Pretrain]
-    sources: Annotated[dict[Name, Source], Field(min_length=1)]
+    sources: Annotated[dict[Name, Origin], Field(min_length=1)]
     clean: Clean
     decontaminate: Decontaminate
     teachers: Annotated[dict[Name, Teacher], Field(min_length=1)]
@@ -62,7 +62,9 @@ class Params(Section):
             if student.dataset is not None:
                 _known(f"students.{name}.dataset", student.dataset, self.datasets)
         if (self.train.epochs is None) == (self.train.max_steps is None):
-            raise ValueError("train: give exactly one of the keys 'epochs' and 'max_steps' (the other null)")
+            raise ValueError(
+                "train: give exactly one of the keys 'epochs' and 'max_steps' (the other null)"
+            )
         if self.report.reference is not None:
             _known("report.reference", self.report.reference, self.students)
         return self
@@ -88,11 +90,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ParamsError(f"{path} does not exist: copy one of workflow/presets/*.yaml to it") from None
+        raise ParamsError(
+            f"{path} does not exist: copy one of workflow/presets/*.yaml to it"
+        ) from None
     except yaml.YAMLError as error:
         raise ParamsError(f"{path} is not YAML: {error}") from None
     if not isinstance(content, dict):
-        raise ParamsError(f"{path} does not hold a mapping of sections, but {type(content).__name__}")
+        raise ParamsError(
+            f"{path} does not hold a mapping of sections, but {type(content).__name__}"
+        )
     return content
 
 
@@ -117,7 +123,13 @@ def _explain(entry: Any) -> str:
     if not key:
         return message
     given = entry["input"]
-    shown = "" if isinstance(given, dict | list) or entry["type"] == "value_error" else f" (given: {given!r})"
+    shown = (
+        ""
+        if isinstance(given, dict | list) or entry["type"] == "value_error"
+        else f" (given: {given!r})"
+    )
+    if entry["type"] == "float_type" and isinstance(given, str):
+        shown += "; YAML reads a number such as 8e-5 as text: write 8.0e-5"
     return f"{key}: {message}{shown}"
 
 
@@ -134,6 +146,10 @@ def _keys_beside(loc: list[str]) -> list[str]:
 
 
 def _models_in(annotation: Any) -> list[Any]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel) and get_origin(annotation) is None:
+    if (
+        isinstance(annotation, type)
+        and issubclass(annotation, BaseModel)
+        and get_origin(annotation) is None
+    ):
         return [annotation]
     return [model for part in get_args(annotation) for model in _models_in(part)]

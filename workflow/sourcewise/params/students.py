@@ -10,7 +10,7 @@ from sourcewise.params.base import Count, Fraction, Positive, Sampling, Section,
 
 
 class Train(Section):
-    """SFT settings, the same for every student (PAPER §7). Batches count packed rows of `max_length` tokens."""
+    """SFT settings, the same for every student (paper §7). Batches count packed rows of `max_length` tokens."""
 
     base: str
     revision: str
@@ -22,7 +22,7 @@ class Train(Section):
     global_batch: Count
     packing: bool
     adam_betas: tuple[Fraction, Fraction]
-    weight_decay: Annotated[float, Field(ge=0.0, strict=False)]
+    weight_decay: Annotated[float, Field(ge=0.0)]
     max_grad_norm: Positive
     precision: Literal["float32", "bfloat16"]
     system: str | None
@@ -36,7 +36,7 @@ class Student(Section):
 
 
 class BenchmarkSampling(Section):
-    """How students are asked at benchmarks (PAPER §8)."""
+    """How students are asked at benchmarks (paper §8)."""
 
     engine: Literal["vllm", "transformers"]
     system: str | None
@@ -44,9 +44,9 @@ class BenchmarkSampling(Section):
 
 
 class Report(Section):
-    """Level of the intervals and number of bootstrap resamples."""
+    """Level of the intervals, bootstrap resamples, and the student that others are set against."""
 
-    confidence: Fraction
-    resamples: Count
+    confidence: Annotated[float, Field(ge=0.5, lt=1.0)]
+    resamples: Annotated[int, Field(ge=1000)]
     reference: str | None
     title: str

@@ -1,0 +1,60 @@
+"""The stage command line: a stage's signature is what its rule calls."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sourcewise.__main__ import main, parser
+from sourcewise.params.queries import Clean
+
+
+def _run(
+    *, name: str, inputs: tuple[Path, ...], clean: Clean, attempt: int, score: float | None
+) -> None:
+    """A stage with every kind of parameter."""
+
+
+def test_the_signature_is_the_command_line() -> None:
+    options = parser("stage", _run).parse_args(
+        ["--name", "a", "--inputs", "x", "y", "--clean", "{}", "--attempt", "2", "--score", "null"]
+    )
+    assert vars(options) == {
+        "name": "a",
+        "inputs": ["x", "y"],
+        "clean": "{}",
+        "attempt": "2",
+        "score": "null",
+    }
+
+
+def test_a_missing_option_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parser("stage", _run).parse_args(["--name", "a"])
+    assert "--inputs" in capsys.readouterr().err
+
+
+def test_an_unknown_stage_names_the_known_ones() -> None:
+    with pytest.raises(SystemExit, match="verify"):
+        main(["verifi"])
+
+
+def test_json_that_does_not_fit_names_its_option(tmp_path: Path) -> None:
+    command = [
+        "clean",
+        "--collected",
+        "x",
+        "--clean",
+        '{"shards": 0}',
+        "--out",
+        "y",
+        "--rejects",
+        "z",
+    ]
+    result = subprocess.run(
+        [sys.executable, "-m", "sourcewise", *command], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert result.returncode != 0
+    assert "--clean" in result.stderr
+    assert "shards" in result.stderr

@@ -1,0 +1,237 @@
+"""The estimators against closed forms, brute force and simulation."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from sourcewise import statistics
+
+P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 10), (3, 10), (10, 10), (412, 1319)])
+def test_wilson_agrees_with_scipy(successes: int, n: int) -> None:
+    ours = statistics.wilson(successes, n, 0.95)
+    theirs = stats.binomtest(successes, n).proportion_ci(0.95, method="wilson")
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+def test_a_proportion_of_nothing_is_an_error() -> None:
+    with pytest.raises(ValueError, match="0 in 0"):
+        statistics.wilson(0, 0, 0.95)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_equal_scores_on_every_question_still_leave_an_interval(share: float) -> None:
+    ours = statistics.average([share] * 30, 120, 0.95)
+    assert ours.value == share
+    assert 0.1 < ours.high - ours.low < 0.2
+
+
+def test_one_question_says_nothing() -> None:
+    assert statistics.average([0.5], 64, 0.95) == (0.5, 0.0, 1.0, 1)
+
+
+def test_many_samples_of_few_questions_do_not_count_as_many_questions() -> None:
+    few = statistics.average([0.0, 1.0] * 5, 640, 0.95)
+    many = statistics.average([0.0, 1.0] * 320, 640, 0.95)
+    assert few.high - few.low > 6 * (many.high - many.low)
+
+
+def test_a_large_benchmark_gets_the_textbook_clustered_interval() -> None:
+    means = np.random.default_rng(0).beta(2, 2, 5000)
+    ours = statistics.average(means.tolist(), 80_000, 0.95)
+    error = 1.959964 * float(np.std(means, ddof=1)) / math.sqrt(5000)
+    assert (ours.low, ours.high) == pytest.approx(
+        (float(means.mean()) - error, float(means.mean()) + error), abs=1e-4
+    )
+
+
+# Difficulty of questions as a beta distribution: U-shaped, middling, and hard with a mean of 3 %.
+@pytest.mark.parametrize("n", [30, 200])
+@pytest.mark.parametrize("k", [4, 64])
+@pytest.mark.parametrize(("a", "b"), [(0.5, 0.5), (2, 2), (0.3, 9)])
+def test_intervals_cover_the_true_score_as_often_as_they_say(
+    n: int, k: int, a: float, b: float
+) -> None:
+    rng = np.random.default_rng(1)
+    means = rng.binomial(k, rng.beta(a, b, (600, n))) / k
+    intervals = [statistics.average(row, n * k, 0.95) for row in means.tolist()]
+    covered = np.mean([one.low <= a / (a + b) <= one.high for one in intervals])
+    # 600 runs of a 95 % interval lie within ±2.7 points (three standard errors) of it.
+    assert 0.915 <= covered <= 0.99
+
+
+def test_pass_at_k_is_the_share_of_k_subsets_with_a_correct_sample() -> None:
+    for n, k in itertools.product(range(1, 8), range(1, 8)):
+        for correct in range(n + 1):
+            if k > n:
+                continue
+            subsets = list(itertools.combinations([True] * correct + [False] * (n - correct), k))
+            brute = sum(any(subset) for subset in subsets) / len(subsets)
+            assert statistics.pass_at_k(n, correct, k) == pytest.approx(brute, abs=1e-12)
+
+
+@pytest.mark.parametrize(("n", "correct", "k"), [(4, 5, 1), (4, 2, 5), (4, -1, 1), (4, 2, 0)])
+def test_pass_at_k_outside_its_range_is_an_error(n: int, correct: int, k: int) -> None:
+    with pytest.raises(ValueError, match="undefined"):
+        statistics.pass_at_k(n, correct, k)
+
+
+def difference(
+    first: list[float], second: list[float], seed: str = "s"
+) -> statistics.Difference | None:
+    return statistics.paired_difference(
+        {str(i): value for i, value in enumerate(first)},
+        {str(i): value for i, value in enumerate(second)},
+        confidence=0.95,
+        resamples=4000,
+        permutations=4000,
+        seed=seed,
+    )
+
+
+def test_only_shared_questions_are_compared() -> None:
+    ours = statistics.paired_difference(
+        {"a": 1.0, "b": 0.5, "only": 0.0},
+        {"a": 0.5, "b": 0.5, "other": 1.0},
+        confidence=0.95,
+        resamples=1000,
+        permutations=1000,
+        seed="s",
+    )
+    assert ours is not None
+    assert (ours.value, ours.n) == (0.25, 2)
+
+
+def test_students_without_a_shared_question_are_not_compared() -> None:
+    assert difference([], [1.0]) is None
+
+
+def test_equal_seeds_give_equal_results_and_swapping_flips_the_sign() -> None:
+    rng = np.random.default_rng(3)
+    first, second = rng.random(40).tolist(), rng.random(40).tolist()
+    ours, again, swapped = (
+        difference(first, second),
+        difference(first, second),
+        difference(second, first),
+    )
+    assert ours is not None
+    assert swapped is not None
+    assert ours == again
+    assert ours.value == pytest.approx(-swapped.value)
+    assert ours.p == pytest.approx(swapped.p, abs=0.03)
+
+
+def test_identical_students_are_not_distinguished_and_keep_an_interval() -> None:
+    ours = difference([0.0] * 20, [0.0] * 20)
+    assert ours is not None
+    assert (ours.value, ours.p) == (0.0, 1.0)
+    assert ours.low < -0.1 < 0.1 < ours.high
+
+
+def test_permutation_p_agrees_with_scipy_on_few_questions() -> None:
+    values = np.array([0.25, 0.5, -0.25, 0.75, 0.5, 1.0, 0.0, 0.25])
+    theirs = stats.permutation_test((values,), np.mean, permutation_type="samples")
+    ours = statistics.sign_flip(values, 10, np.random.default_rng(0))
+    assert ours == pytest.approx(theirs.pvalue, abs=1e-12)
+
+
+def test_sampled_permutation_p_approaches_the_exact_one() -> None:
+    values = np.array([0.5] * 12 + [-0.5] * 8)
+    exact = 2 * stats.binom.sf(11, 20, 0.5)
+    ours = statistics.sign_flip(values, 40_000, np.random.default_rng(0))
+    assert ours == pytest.approx(exact, abs=0.01)
+
+
+def test_under_the_null_small_p_values_are_as_rare_as_they_claim() -> None:
+    rng = np.random.default_rng(7)
+    chance = rng.beta(0.5, 0.5, (1500, 25))
+    first, second = rng.binomial(4, chance) / 4, rng.binomial(4, chance) / 4
+    p = np.array([statistics.sign_flip(row, 400, rng) for row in np.round(first - second, 12)])
+    for level in (0.05, 0.2, 0.5):
+        assert np.mean(p <= level) <= level + 3 * math.sqrt(level * (1 - level) / 1500)
+
+
+def test_p_values_are_uniform_under_the_null_where_no_two_differences_are_equal() -> None:
+    rng = np.random.default_rng(8)
+    p = [statistics.sign_flip(row, 400, rng) for row in rng.normal(size=(800, 20))]
+    assert stats.kstest(p, "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize("n", [12, 60])
+def test_bootstrap_intervals_cover_the_true_difference(n: int) -> None:
+    rng = np.random.default_rng(5)
+    weak = rng.beta(1, 2, (300, n))
+    strong = np.minimum(1, weak + rng.uniform(0, 0.3, (300, n)))
+    truth = float(np.mean(np.minimum(1, rng.beta(1, 2, 400_000) + rng.uniform(0, 0.3, 400_000))))
+    truth -= 1 / 3
+    covered = 0
+    for row, (a, b) in enumerate(zip(strong, weak, strict=True)):
+        first, second = rng.binomial(4, a) / 4, rng.binomial(4, b) / 4
+        ours = difference(first.tolist(), second.tolist(), seed=str(row))
+        assert ours is not None
+        covered += ours.low <= truth <= ours.high
+    assert 0.91 <= covered / 300 <= 0.985
+
+
+def test_holm_matches_the_worked_example() -> None:
+    # 0.01 x 4, 0.03 x 2 carried to the larger 0.04, and so on; the order of the input is kept.
+    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+@given(P_VALUES)
+def test_holm_lies_between_the_raw_and_the_bonferroni_p_value_and_keeps_their_order(
+    p: list[float],
+) -> None:
+    corrected = statistics.holm(p)
+    for raw, ours in zip(p, corrected, strict=True):
+        assert raw <= ours <= min(1.0, raw * len(p)) + 1e-12
+    for (raw, ours), (other, theirs) in itertools.combinations(zip(p, corrected, strict=True), 2):
+        assert (raw - other) * (ours - theirs) >= 0
+
+
+def test_false_winners_among_equal_students_are_rare_after_correction() -> None:
+    rng = np.random.default_rng(11)
+    families = 120
+    wrong = 0
+    for _ in range(families):
+        p = []
+        for _ in range(4):
+            chance = rng.beta(0.5, 0.5, 30)
+            students = [rng.binomial(4, chance) / 4 for _ in range(3)]
+            p += [
+                statistics.sign_flip(np.round(a - b, 12), 400, rng)
+                for a, b in itertools.combinations(students, 2)
+            ]
+        wrong += min(statistics.holm(p)) < 0.05
+    assert wrong / families <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / families)
+
+
+def test_the_named_number_of_questions_gives_the_promised_power() -> None:
+    rng = np.random.default_rng(2)
+    needed = statistics.questions_needed(0.1, 0.4, alpha=0.05)
+    assert needed == 126
+    draws = rng.normal(0.1, 0.4, (4000, needed))
+    error = draws.std(axis=1, ddof=1) / math.sqrt(needed)
+    assert np.mean(np.abs(draws.mean(axis=1) / error) > 1.96) == pytest.approx(0.8, abs=0.03)
+    assert statistics.detectable(0.4, needed, alpha=0.05) == pytest.approx(0.1, abs=0.001)
+
+
+def test_no_difference_names_no_number_of_questions() -> None:
+    same = statistics.Difference(0.0, -0.1, 0.1, 1.0, 30, 0.2)
+    assert statistics.verdict(same, 1.0, alpha=0.05, tests=3) == ("not distinguishable", None)
+
+
+def test_the_verdict_word_follows_the_corrected_p_value() -> None:
+    seen = statistics.Difference(0.1, 0.02, 0.18, 0.02, 60, 0.3)
+    assert statistics.verdict(seen, 0.02, alpha=0.05, tests=1) == ("better", None)
+    word, more = statistics.verdict(seen, 0.06, alpha=0.05, tests=3)
+    assert word == "not distinguishable"
+    assert more == statistics.questions_needed(0.1, 0.3, alpha=0.05 / 3) - 60  # type: ignore[operator]

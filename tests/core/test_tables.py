@@ -1,0 +1,98 @@
+"""Tables: typed rows, streamed to Parquet and back."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sourcewise.tables import (
+    ROW_GROUP,
+    Example,
+    Message,
+    Query,
+    Reject,
+    TableWriter,
+    Verdict,
+    count,
+    read,
+    write,
+)
+
+
+def _verdict(number: int, *, status: str = "scored", score: float | None = 1.0) -> Verdict:
+    return Verdict(f"{number:032x}", 1, status, score, "", "math", "1")
+
+
+texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
+messages = st.lists(st.builds(Message, role=texts, content=texts), min_size=1)
+examples = st.builds(
+    Example,
+    query_id=texts,
+    category=texts,
+    teacher=texts,
+    messages=messages,
+    n_tokens=st.integers(0, 2**40),
+    attempt=st.integers(1, 64),
+    score=st.none() | st.floats(0, 1),
+    perplexity=st.none() | st.floats(1, 1e6),
+)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=st.lists(examples, max_size=5))
+def test_what_is_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[Example]
+) -> None:
+    path = tmp_path_factory.mktemp("tables") / "examples.parquet"
+    assert write(path, Example, rows) == len(rows)
+    assert list(read(path, Example)) == rows
+    assert count(path, Example) == len(rows)
+
+
+def test_rows_are_streamed_by_row_group(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.parquet"
+    write(path, Verdict, (_verdict(n) for n in range(ROW_GROUP + 1)))
+    assert pq.ParquetFile(path).num_row_groups == 2
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write(tmp_path / name, Verdict, [_verdict(n) for n in range(10)])
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_an_interrupted_table_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.parquet"
+    with pytest.raises(RuntimeError), TableWriter(path, Verdict) as table:
+        table.add(_verdict(1))
+        raise RuntimeError("killed")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_tables_rows_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rejects.parquet"
+    write(path, Reject, [Reject("a", "s", "clean", "url", "x")])
+    with pytest.raises(
+        ValueError, match=r"rejects\.parquet does not hold Query rows: \['query_id'"
+    ):
+        list(read(path, Query))
+
+
+def test_a_truncated_file_is_named_with_its_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.parquet"
+    write(path, Verdict, [_verdict(n) for n in range(100)])
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(
+        ValueError, match=r"verdicts\.parquet is damaged .* delete it and run again"
+    ):
+        list(read(path, Verdict))
+
+
+@pytest.mark.parametrize(
+    ("status", "score"), [("scored", None), ("timeout", 0.0), ("correct", 1.0), ("wrong", None)]
+)
+def test_only_scored_carries_a_score(status: str, score: float | None) -> None:
+    with pytest.raises(ValueError, match=r"0{31}1"):
+        _verdict(1, status=status, score=score)

@@ -1,0 +1,45 @@
+"""Stage benchmark@STUDENT: n samples per question, graded by the verifiers that judged the teachers."""
+
+
+rule sample:
+    input:
+        model="models/students/{student}/config.json",
+        queries=benchmark_tables(GRADED),
+    output:
+        samples=expand(
+            "data/benchmarks/{{student}}/{benchmark}.samples.parquet", benchmark=GRADED
+        ),
+    log:
+        "logs/sample/{student}.log",
+    conda:
+        "../../envs/model.yaml"
+    params:
+        sampling=P("benchmark@{student}", "sampling"),
+        benchmarks=P("benchmark@{student}", "benchmarks"),
+        seed=P("benchmark@{student}", "seed"),
+        code=CODE("benchmark@{student}", "stages.sample", "engines"),
+        model="models/students/{student}",
+        ledger="data/benchmarks/{student}/ledger",
+        folder="data/benchmarks/{student}",
+    shell:
+        "{MODEL} -m sourcewise sample --name {wildcards.student} --model {params.model}"
+        " --sampling {params.sampling:q} --benchmarks {params.benchmarks:q} --seed {params.seed}"
+        " --queries {input.queries} --ledger {params.ledger} --out {params.folder} > {log} 2>&1"
+
+
+rule grade:
+    input:
+        queries="data/benchmark_queries/{benchmark}/queries.parquet",
+        samples="data/benchmarks/{student}/{benchmark}.samples.parquet",
+    output:
+        grades="data/benchmarks/{student}/{benchmark}.grades.parquet",
+    log:
+        "logs/grade/{student}/{benchmark}.log",
+    conda:
+        "../../envs/verify.yaml"
+    params:
+        verifiers=P("benchmark@{student}", "verifiers"),
+        code=CODE("benchmark@{student}", "stages.verify", "verifiers"),
+    shell:
+        "{VERIFY} -m sourcewise verify --queries {input.queries} --responses {input.samples}"
+        " --verifiers {params.verifiers:q} --out {output.grades} > {log} 2>&1"

@@ -1,0 +1,21 @@
+"""Stage benchmark_queries@NAME: the questions that students are asked and the corpus must not hold."""
+
+
+rule benchmark_queries:
+    input:
+        files=benchmark_files,
+    output:
+        queries="data/benchmark_queries/{benchmark}/queries.parquet",
+        rejects="data/benchmark_queries/{benchmark}/rejects.parquet",
+    log:
+        "logs/benchmark_queries/{benchmark}.log",
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        origin=P("benchmark_queries@{benchmark}", "benchmarks.{benchmark}.queries"),
+        seed=P("benchmark_queries@{benchmark}", "seed"),
+        code=CODE("benchmark_queries@{benchmark}", "stages.collect"),
+    shell:
+        "{WORKFLOW} -m sourcewise collect --name {wildcards.benchmark} --origin {params.origin:q}"
+        " --seed {params.seed} --planted --out {output.queries} --rejects {output.rejects}"
+        " > {log} 2>&1"

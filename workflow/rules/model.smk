@@ -1,0 +1,17 @@
+"""Stage model@NAME: tiny models trained from scratch, for configurations that download nothing."""
+
+
+rule pretrain:
+    output:
+        config="models/pretrained/{model}/config.json",
+    log:
+        "logs/pretrain/{model}.log",
+    conda:
+        "../../envs/model.yaml"
+    params:
+        model=P("model@{model}", "models.{model}"),
+        code=CODE("model@{model}", "stages.pretrain"),
+        folder="models/pretrained/{model}",
+    shell:
+        "{MODEL} -m sourcewise pretrain --name {wildcards.model} --model {params.model:q}"
+        " --out {params.folder} > {log} 2>&1"

@@ -1,0 +1,24 @@
+"""Stage train@STUDENT: the same SFT for every dataset."""
+
+
+rule train:
+    input:
+        examples=student_examples,
+        base=own_model(PARAMS.train.base),
+    output:
+        config="models/students/{student}/config.json",
+        loss="data/students/{student}/loss.csv",
+        training="data/students/{student}/training.json",
+    log:
+        "logs/train/{student}.log",
+    conda:
+        "../../envs/model.yaml"
+    params:
+        train=P("train@{student}", "train"),
+        student=P("train@{student}", "students.{student}"),
+        code=CODE("train@{student}", "stages.train"),
+        folder="models/students/{student}",
+    shell:
+        "{MODEL} -m sourcewise train --name {wildcards.student} --train {params.train:q}"
+        " --student {params.student:q} --examples {input.examples} --out {params.folder}"
+        " --loss {output.loss} --metrics {output.training} > {log} 2>&1"

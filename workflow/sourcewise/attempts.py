@@ -1,0 +1,69 @@
+"""What every verifier takes and gives: `score(attempts, *, knobs) -> verdicts`, in the order of the attempts."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+from sourcewise.tables import Message, Verdict
+from sourcewise.text import final_answer
+
+MAX_DETAIL = 300
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Attempt:
+    """A response with what is needed to judge it; `reference` is JSON that only the category's verifier reads."""
+
+    query_id: str
+    attempt: int
+    category: str
+    messages: list[Message]
+    reference: str
+    text: str
+    finish_reason: str
+
+
+class Outcome(NamedTuple):
+    """A judgement before it has a name and a version; `score` is given when `status` is scored."""
+
+    status: str
+    score: float | None
+    detail: str
+
+
+def scored(score: float, detail: str) -> Outcome:
+    """The outcome of an attempt that could be judged."""
+    return Outcome("scored", score, detail)
+
+
+def failed(status: str, detail: str) -> Outcome:
+    """The outcome of an attempt that could not be judged, for the reason that `status` names."""
+    return Outcome(status, None, detail)
+
+
+def cut_short(attempt: Attempt) -> Outcome | None:
+    """The outcome `truncated` where the response was cut off, else None: half an answer never passes."""
+    if attempt.finish_reason == "length":
+        return failed("truncated", "cut at max_tokens")
+    if final_answer(attempt.text) is None:
+        return failed("truncated", "the reasoning was never closed")
+    return None
+
+
+def verdict(attempt: Attempt, outcome: Outcome, *, verifier: str, version: str) -> Verdict:
+    """The table row of an outcome; a long detail is cut."""
+    detail = outcome.detail
+    if len(detail) > MAX_DETAIL:
+        detail = detail[: MAX_DETAIL - 1] + "…"
+    # Arrow strings are UTF-8, and a model's text may hold lone surrogates.
+    detail = detail.encode("utf-8", "replace").decode("utf-8")
+    return Verdict(
+        query_id=attempt.query_id,
+        attempt=attempt.attempt,
+        status=outcome.status,
+        score=outcome.score,
+        detail=detail,
+        verifier=verifier,
+        verifier_version=version,
+    )

@@ -1,0 +1,153 @@
+"""Reasons to drop a query, one function each (PAPER §2.1, step 2).
+
+The paper names the reasons and leaves patterns and thresholds open; what counts is written here.
+Each function takes the text of a query's user turns and returns the value that decided, or None.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from sourcewise.drop import Drop
+from sourcewise.params.queries import Clean
+from sourcewise.tables import Query
+from sourcewise.text import normalise, query_text
+
+URL = re.compile(r"\b(?:https?|ftp)://\S+|\bwww\.[a-z0-9-]+\.[a-z]{2,}\S*", re.IGNORECASE)
+
+TABLES = {
+    "markdown": re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)+\|?\s*$", re.MULTILINE),
+    "pipes": re.compile(r"^\s*\|(?:[^|\n]*\|){2,}\s*\n\s*\|(?:[^|\n]*\|){2,}\s*$", re.MULTILINE),
+    "html": re.compile(r"<\s*(?:table|tr|td|th)\b[^>]*>", re.IGNORECASE),
+    "latex": re.compile(
+        r"\\begin\{(?:tabular[xy*]?|longtable|table\*?)\}|\\begin\{array\}(?:(?!\\end\{array\}).)*\\hline",
+        re.DOTALL,
+    ),
+    "tabs": re.compile(r"^[^\t\n]*\S\t+\S[^\n]*\n[^\t\n]*\S\t+\S[^\n]*$", re.MULTILINE),
+    "rules": re.compile(r"^\s*\+(?:[-=]{2,}\+){2,}\s*$", re.MULTILINE),
+}
+
+# Symbols of mathematics and typography that Unicode files under "other symbol".
+USEFUL_SYMBOLS = frozenset("°©®™№℃℉♠♡♢♣✓✗") | {
+    chr(code)
+    for first, last in ((0x2190, 0x21FF), (0x2300, 0x23FF), (0x25A0, 0x25FF), (0x27C0, 0x2BFF))
+    for code in range(first, last + 1)
+}
+LAYOUT = frozenset("\n\r\t\u200c\u200d\ufeff\ufe0f")
+
+# UTF-8 read as Latin-1 or Windows-1252: the bytes of one character as letters and signs.
+MOJIBAKE = re.compile(
+    "[\u00c2-\u00f4][\u0080-\u00bf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039"
+    "\u0152\u017d\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u017e\u0178]+"
+)
+
+# Words that no sentence ends with. Prepositions can stand last ("what is it made of"), "a" can be a
+# variable.
+OPEN_WORDS = "and|or|but|nor|the|an|because|although|whereas|whose|unless"
+CUT = re.compile(rf"(?:…|(?<!\.)\.\.\.|[,(\[{{]|\b(?:{OPEN_WORDS}))$", re.IGNORECASE)
+# "1. apples\n2. ..." shows the form of a list; nothing was cut.
+OPEN_LIST = re.compile(r"^\s*(?:[*•-]|\d+[.)])?\s*(?:…|\.\.\.)$")
+NOTHING_FOLLOWS = re.compile(r"\b(?:following|below)\b[^.!?\n]*:$", re.IGNORECASE)
+FENCE = re.compile(r"^\s*(?:```|~~~)", re.MULTILINE)
+FIGURE_WORDS = r"(?:figure|diagram|picture|image|graph|chart|photo|drawing|illustration)"
+FIGURE = re.compile(
+    rf"\b(?:shown|depicted|pictured|illustrated|seen|given)\s+(?:in|by)\s+(?:the\s+)?{FIGURE_WORDS}\b"
+    rf"|\b(?:the\s+)?{FIGURE_WORDS}\s+(?:\d+\s+)?(?:is\s+|as\s+)?(?:shown\s+)?(?:below|above)\b"
+    rf"|!\[[^\]]*\]\(|<\s*im(?:g|age)\b",
+    re.IGNORECASE,
+)
+DRAWN = re.compile(r"\[asy\]|\\begin\{(?:tikzpicture|asy|picture)\}|<svg\b", re.IGNORECASE)
+
+
+def drop(query: Query, clean: Clean) -> Drop | None:
+    """The first reason to drop a query, or None where it stays."""
+    text = query_text(query.messages)
+    n_chars = len(normalise(text))
+    if n_chars == 0:
+        return Drop("empty", "0")
+    if n_chars < clean.min_chars:
+        return Drop("too_short", str(n_chars))
+    if n_chars > clean.max_chars:
+        return Drop("too_long", str(n_chars))
+    ratio = odd_character_ratio(text)
+    if ratio > clean.max_odd_character_ratio:
+        return Drop("odd_characters", f"{ratio:.3f}")
+    checks = (
+        ("url", clean.drop_urls, url),
+        ("table", clean.drop_tables, table),
+        ("incomplete", clean.drop_incomplete, incomplete),
+        ("missing_figure", clean.drop_incomplete, missing_figure),
+    )
+    for reason, wanted, find in checks:
+        found = find(text) if wanted else None
+        if found is not None:
+            return Drop(reason, found)
+    return None
+
+
+def odd_character_ratio(text: str) -> float:
+    """The share of characters that belong to no script, punctuation, number or mathematics.
+
+    Letters and signs of every script count as text, so that Chinese or Hindi stay; odd are control
+    and private-use characters, replacement characters, pictographs and the pieces of text that was
+    decoded with the wrong encoding.
+    """
+    if text.isascii() and text.isprintable():
+        return 0.0
+    odd = sum(_is_odd(letter) for letter in text if not " " <= letter <= "~")
+    odd += sum(len(piece) for piece in MOJIBAKE.findall(text) if _is_utf8(piece))
+    return min(odd / len(text), 1.0)
+
+
+def _is_odd(letter: str) -> bool:
+    if letter in LAYOUT or letter in USEFUL_SYMBOLS:
+        return False
+    category = unicodedata.category(letter)
+    return category[0] == "C" or category in ("So", "Sk")
+
+
+def _is_utf8(piece: str) -> bool:
+    """Whether the characters, as the bytes they were read from, begin a valid UTF-8 character."""
+    try:
+        raw = bytes(ord(c) if ord(c) < 256 else c.encode("cp1252")[0] for c in piece)
+    except UnicodeEncodeError:
+        return False
+    length = 2 if raw[0] < 0xE0 else 3 if raw[0] < 0xF0 else 4
+    try:
+        raw[:length].decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def url(text: str) -> str | None:
+    """A web address in the text."""
+    found = URL.search(text)
+    return found.group()[:200] if found else None
+
+
+def table(text: str) -> str | None:
+    """The kind of a table in the text: Markdown, HTML, LaTeX, tab-separated or drawn with lines."""
+    return next((kind for kind, pattern in TABLES.items() if pattern.search(text)), None)
+
+
+def incomplete(text: str) -> str | None:
+    """What shows that the text was cut: how it ends, or a block that never closes."""
+    end = text.rstrip()
+    last_line = end.rpartition("\n")[2]
+    if (cut := CUT.search(end)) and not OPEN_LIST.match(last_line):
+        return f"ends with {cut.group()!r}"
+    if NOTHING_FOLLOWS.search(end):
+        return f"nothing follows {last_line[-60:]!r}"
+    if len(FENCE.findall(text)) % 2:
+        return "a code fence is not closed"
+    if text.count(r"\begin{") != text.count(r"\end{"):
+        return r"\begin without \end"
+    return None
+
+
+def missing_figure(text: str) -> str | None:
+    """A figure that the text speaks of and does not bring along as a drawing in code."""
+    found = FIGURE.search(text)
+    return found.group()[:100] if found and not DRAWN.search(text) else None

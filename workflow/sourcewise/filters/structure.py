@@ -1,0 +1,86 @@
+"""Filter structure: demands a conversation that alternates and a response of the agreed form (PAPER §5)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sourcewise.drop import Drop
+from sourcewise.filters import Candidate, Candidates, Check
+from sourcewise.params.datasets import StructureFilter
+from sourcewise.tables import Message
+from sourcewise.text import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN, units
+
+# A phrase that repeats is at least this long, so that rows of zeros or dashes are no loop.
+MIN_PHRASE, MAX_PHRASE = 8, 256
+
+
+def prepare(spec: StructureFilter, candidates: Candidates) -> Check:
+    """Checks turns, tags, length and, where `max_repeats` is given, loops."""
+
+    def check(candidate: Candidate) -> Drop | None:
+        text = candidate.response.text
+        if candidate.response.n_tokens > spec.max_tokens:
+            return Drop("too_long", str(candidate.response.n_tokens))
+        return (
+            turns(candidate.query.messages)
+            or form(text, require_reasoning=spec.require_reasoning)
+            or (loop(text, spec.max_repeats) if spec.max_repeats is not None else None)
+        )
+
+    return check
+
+
+def turns(messages: list[Message]) -> Drop | None:
+    """Why the query's turns, with the assistant's answer after them, are no proper conversation.
+
+    After an optional system turn, user and assistant alternate, the user begins and ends; with the
+    answer the number of turns is then even.
+    """
+    roles = [turn.role for turn in messages]
+    asked = roles[1:] if roles[:1] == ["system"] else roles
+    expected = ["user" if index % 2 == 0 else "assistant" for index in range(len(asked))]
+    if asked != expected or len(asked) % 2 == 0:
+        return Drop("turns", " ".join(roles)[:200])
+    return None
+
+
+def form(text: str, *, require_reasoning: bool) -> Drop | None:
+    """Why a response is not one `<think>…</think>`, one `<answer>…</answer>` and nothing else.
+
+    Without `require_reasoning` the reasoning may be empty or missing.
+    """
+    for tag in (THINK_OPEN, THINK_CLOSE, ANSWER_OPEN, ANSWER_CLOSE):
+        n = text.count(tag)
+        optional = tag in (THINK_OPEN, THINK_CLOSE) and not require_reasoning
+        if n > 1 or (n == 0 and not optional):
+            return Drop("missing_tag" if n == 0 else "repeated_tag", f"{n} x {tag}")
+    before, _, answered = text.partition(ANSWER_OPEN)
+    answer, closed, after = answered.partition(ANSWER_CLOSE)
+    prefix, opened, rest = before.partition(THINK_OPEN)
+    reasoning, ended, between = rest.partition(THINK_CLOSE)
+    if not closed or bool(opened) != bool(ended) or THINK_CLOSE in prefix + answered:
+        return Drop("tag_order", text[:100])
+    outside = (prefix + between + after).strip()
+    if outside:
+        return Drop("text_outside", outside[:100])
+    if require_reasoning and not reasoning.strip():
+        return Drop("empty_reasoning", "")
+    return None if answer.strip() else Drop("empty_answer", "")
+
+
+def loop(text: str, max_repeats: int) -> Drop | None:
+    """A phrase of 8 to 256 words and signs that follows itself more than `max_repeats` times."""
+    tokens = units(text)
+    codes = {token: code for code, token in enumerate(dict.fromkeys(tokens))}
+    stream = np.array([codes[token] for token in tokens], dtype=np.int64)
+    for period in range(MIN_PHRASE, min(MAX_PHRASE, len(stream) // (max_repeats + 1)) + 1):
+        same = stream[period:] == stream[:-period]
+        # The lengths of runs of equality, from the places where it fails.
+        failures = np.flatnonzero(np.concatenate(([True], ~same, [True])))
+        runs = np.diff(failures) - 1
+        longest = int(runs.argmax())
+        start = int(failures[longest])
+        phrase = tokens[start : start + period]
+        if runs[longest] >= period * max_repeats and len(set(phrase)) > 2:
+            return Drop("loop", f"{runs[longest] // period + 1} x {' '.join(phrase)[:200]}")
+    return None

@@ -1,0 +1,60 @@
+"""Finds the files of a pretrained model: a Hugging Face directory, or a hub id at a revision."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+# A copy of a model; pickled weights, other frameworks' formats and training leftovers stay behind.
+MODEL_FILES = ("*.safetensors", "*.safetensors.index.json", "*.txt", "*.model", "*.jinja", "*.py")
+MODEL_JSON = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer*.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+)
+
+
+def locate(key: str, model: str, revision: str) -> Path:
+    """The directory that holds `model`; a hub id is downloaded once into the hub's cache.
+
+    Raises ValueError, naming the parameter `key`, where there is no such model.
+    """
+    directory = Path(model)
+    if directory.is_dir():
+        _check(key, directory)
+        return directory
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", model):
+        raise ValueError(f"{key}: {model} is not a directory: make it first, or name a hub id (owner/name)")
+    from huggingface_hub import snapshot_download
+
+    try:
+        found = snapshot_download(
+            model, revision=revision, allow_patterns=[*MODEL_FILES, *MODEL_JSON]
+        )
+    except Exception as error:  # the hub's client raises a dozen unrelated types
+        raise ValueError(
+            f"{key}: {model} is not a directory here, and revision {revision!r} of that name could not be "
+            f"had from the hub ({type(error).__name__}: {str(error).splitlines()[0]})"
+        ) from None
+    _check(key, Path(found))
+    return Path(found)
+
+
+def files(directory: Path) -> list[Path]:
+    """The files that make up the model in a directory, sorted."""
+    return sorted(
+        path
+        for path in directory.iterdir()
+        if any(path.match(pattern) for pattern in (*MODEL_FILES, *MODEL_JSON))
+    )
+
+
+def _check(key: str, directory: Path) -> None:
+    names = {path.name for path in directory.iterdir()}
+    if "config.json" not in names:
+        raise ValueError(f"{key}: {directory} holds no model: config.json is missing")
+    if not any(name.endswith(".safetensors") for name in names):
+        raise ValueError(f"{key}: {directory} holds no *.safetensors: convert its weights first")

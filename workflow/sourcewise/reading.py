@@ -1,0 +1,180 @@
+"""Rows of files that others wrote, each with its place in the file.
+
+`rows(path)` yields (place, row) of JSONL, JSON and CSV, plain or gzipped, and of Parquet. The place,
+counted from 1, is the line in JSONL and CSV, the element of a JSON array, the row of a Parquet file.
+A row that cannot be read raises RowError, or goes to the callback `malformed` where one is given,
+and reading goes on with the next row.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+BATCH = 1024
+Row = dict[str, Any]
+
+
+class RowError(ValueError):
+    """A row that cannot be read; the text is `file:place: what is wrong`."""
+
+
+class _Bad(NamedTuple):
+    """What is wrong with one row."""
+
+    what: str
+
+
+def rows(
+    path: Path, *, malformed: Callable[[RowError], None] | None = None
+) -> Iterator[tuple[int, Row]]:
+    """Yields (place, row) of a .jsonl, .json or .csv file (plain or .gz) or a .parquet file.
+
+    Raises ValueError where the file as a whole cannot be read, FileNotFoundError if there is none.
+    """
+    reader = _READERS.get(path.name.removesuffix(".gz").rpartition(".")[2].lower())
+    if reader is None:
+        raise ValueError(f"{path}: the name must end in {_SUFFIXES}")
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: correct the path or fetch the file")
+    for place, row in reader(path):
+        if isinstance(row, dict):
+            yield place, row
+            continue
+        error = RowError(f"{path}:{place}: {row.what}")
+        if malformed is None:
+            raise error
+        malformed(error)
+
+
+def pick(row: Row, column: str) -> Any:
+    """The value of a column; dots reach into nested objects and lists: `a.b`, `turns.0.value`.
+
+    Raises KeyError that names the missing part and the columns that exist.
+    """
+    if column in row:
+        return row[column]
+    value: Any = row
+    for part in column.split("."):
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            raise KeyError(
+                f"no column {column!r} (there are: {', '.join(map(str, row)) or 'none'})"
+            )
+    return value
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Row | _Bad]]:
+    with _open(path) as file:
+        for place, line in enumerate(_guarded(file, path), start=1):
+            if place == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if line.strip():
+                yield place, _object(line)
+
+
+def _object(line: bytes) -> Row | _Bad:
+    try:
+        row = json.loads(line)
+    except UnicodeDecodeError as error:
+        return _Bad(f"not UTF-8 ({error.reason} at byte {error.start})")
+    except (json.JSONDecodeError, RecursionError) as error:
+        return _Bad(f"not JSON ({error})")
+    return row if isinstance(row, dict) else _Bad(f"not an object but {type(row).__name__}")
+
+
+def _json(path: Path) -> Iterator[tuple[int, Row | _Bad]]:
+    """A JSON array of objects, or one object a line, which hubs also publish under this name."""
+    with _open(path) as file:
+        start = next((line.lstrip() for line in _guarded(file, path) if line.strip()), b"")
+    if not start.removeprefix(b"\xef\xbb\xbf").startswith(b"["):
+        yield from _lines(path)
+        return
+    with _open(path) as file:
+        try:
+            elements = json.loads(b"".join(_guarded(file, path)))
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise ValueError(f"{path} is not JSON: {error}") from None
+    for place, row in enumerate(elements, start=1):
+        yield (
+            place,
+            row if isinstance(row, dict) else _Bad(f"not an object but {type(row).__name__}"),
+        )
+
+
+def _csv(path: Path) -> Iterator[tuple[int, Row | _Bad]]:
+    # The csv module refuses fields above 128 KiB unless told otherwise.
+    csv.field_size_limit(2**31 - 1)
+    with _open(path) as binary:
+        guarded = _guarded(binary, path)
+        text = (line.decode("utf-8-sig", errors="surrogateescape") for line in guarded)
+        reader = csv.DictReader(text, strict=True)
+        while True:
+            try:
+                row = next(reader, None)
+            except csv.Error as error:
+                yield reader.line_num, _Bad(f"not CSV ({error})")
+                continue
+            if row is None:
+                return
+            yield reader.line_num, _checked(row)
+
+
+def _checked(row: dict[Any, Any]) -> Row | _Bad:
+    if None in row:
+        return _Bad(f"{len(row[None])} more fields than the header has")
+    short = [name for name, value in row.items() if value is None]
+    if short:
+        return _Bad(f"no field for column {short[0]!r}")
+    for name, value in row.items():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return _Bad(f"column {name!r} is not UTF-8")
+    return row
+
+
+def _parquet(path: Path) -> Iterator[tuple[int, Row | _Bad]]:
+    place = 0
+    try:
+        for batch in pq.ParquetFile(path).iter_batches(BATCH):
+            for row in batch.to_pylist():
+                place += 1
+                yield place, row
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ValueError(f"{path} is damaged or not Parquet ({error}): fetch it again") from None
+
+
+def _open(path: Path) -> BinaryIO:
+    if path.suffix == ".gz":
+        return io.BufferedReader(gzip.open(path))
+    return path.open("rb")
+
+
+def _guarded(file: BinaryIO, path: Path) -> Iterator[bytes]:
+    """The lines of a file; a damaged gzip stream is an error that names the file."""
+    try:
+        yield from file
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is damaged or not gzip ({error}): fetch it again") from None
+
+
+_READERS: dict[str, Callable[[Path], Iterator[tuple[int, Row | _Bad]]]] = {
+    "jsonl": _lines,
+    "json": _json,
+    "csv": _csv,
+    "parquet": _parquet,
+}
+_SUFFIXES = ".jsonl, .json, .csv (each also with .gz) or .parquet"

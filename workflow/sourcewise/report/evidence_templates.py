@@ -1,0 +1,115 @@
+"""The HTML of the report's second half: where rows went, evidence to read, training, methods."""
+
+PUBLISHED = """{% from "macros" import chip, none %}{% if g.agreements %}
+<section id="published"><h2>Published verdicts</h2>
+<p class="see">These teachers' responses came with somebody else's verdict. Ours counts as correct with the full
+score. Every response on which the two differ is listed, to be judged by reading.</p>
+<div class="scroll"><table><tr><th>teacher<th class="n">agree<th class="n">{{ level }} interval
+<th class="n">compared<th class="n">differ<th class="n">not judged by us<th class="n">not verified by us
+<th class="n">published</tr>
+{% for a in agreements %}<tr><td class="w">{{ chip(colours.teachers[a.of.teacher]) }}{{ a.of.teacher }}
+{% if a.share %}<td class="n">{{ "%.2f" | format(100 * a.share.value) }} %
+<td class="n">{{ "%.2f to %.2f" | format(100 * a.share.low, 100 * a.share.high) }}
+{% else %}<td class="n none" colspan="2">no data{% endif %}
+<td class="n">{{ a.of.compared | count }}<td class="n">{{ a.of.differing | length | count }}
+<td class="n">{{ a.of.unjudged | count }}<td class="n">{{ a.of.absent | count }}
+<td class="n">{{ a.of.n_published | count }}</tr>{% endfor %}</table></div>
+<p class="see">“Not verified by us” are responses to queries that cleaning or decontamination removed.</p>
+{% for a in agreements if a.of.differing %}
+<details{% if a.of.differing | length <= 5 %} open{% endif %}><summary>{{ a.of.teacher }}:
+{{ a.of.differing | length | count }} disagreement{{ "s" if a.of.differing | length != 1 }}
+{%- if a.of.differing | length > a.of.disagreements | length %}, the first
+{{ a.of.disagreements | length }} listed{% endif %}</summary>
+{% for d in a.of.disagreements %}<div class="pair">
+<div class="meta">published: <b>{{ "correct" if d.published else "wrong" }}</b> · ours:
+<b>{{ "correct" if not d.published else "wrong" }}</b> ({{ d.verdict.status | words }}
+{%- if d.verdict.score is not none %}, score {{ "%.3g" | format(d.verdict.score) }}{% endif %}) ·
+{{ d.verdict.verifier }} {{ d.verdict.verifier_version }}: {{ d.verdict.detail }} ·
+<code>{{ d.verdict.query_id }}</code>, attempt {{ d.verdict.attempt }}</div>
+<div><p class="label">query</p><pre>{{ d.query | cut }}</pre>
+<p class="label">reference</p><pre>{{ d.reference | cut }}</pre></div>
+<div><p class="label">response</p><pre>{{ d.response | cut }}</pre></div></div>{% endfor %}</details>
+{% endfor %}</section>{% endif %}
+"""
+
+ROWS = """{% from "macros" import panels %}
+<section id="rows"><h2>Where rows went</h2>
+<p class="see">Every row that went no further, by the step and reason that stopped it. Blue bars are rows that
+are left, red ones rows removed; nothing is dropped without a reason.</p>
+{{ panels(figures.waterfalls) }}</section>
+"""
+
+CONTAMINATION = """{% from "macros" import none %}
+<section id="contamination"><h2>Decontamination</h2>
+<p class="see">Training queries that match an item of a benchmark were removed before any teacher was asked.</p>
+{% if layers %}<div class="scroll"><table><tr><th>source<th>benchmark<th>layer<th class="n">queries removed
+<th class="n">highest score</tr>
+{% for l in layers %}<tr><td>{{ l.source }}<td>{{ l.benchmark }}<td>{{ l.layer }}<td class="n">{{ l.n | count }}
+<td class="n">{{ "%.3f" | format(l.closest) }}</tr>{% endfor %}</table></div>
+<details><summary>Read the pairs{% if g.evidence | length > listed_pairs | length %}:
+{{ listed_pairs | length }} of {{ g.evidence | length | count }}, lowest scores first{% endif %}</summary>
+{% for e in listed_pairs %}<div class="pair">
+<div class="meta">{{ e.source }} · {{ e.layer }} · score {{ "%.3f" | format(e.score) }}</div>
+<div><p class="label">training query</p><pre>{{ e.query_text | cut }}</pre></div>
+<div><p class="label">{{ e.benchmark }}</p><pre>{{ e.item_text | cut }}</pre></div></div>{% endfor %}</details>
+{% else %}<p class="none">no query matched a benchmark item</p>{% endif %}</section>
+"""
+
+DATASETS = """{% from "macros" import chip, none %}
+<section id="datasets"><h2>Datasets</h2>
+{% if g.sizes %}<div class="scroll"><table><tr><th>dataset<th>teachers<th class="n">min score<th>filters
+<th class="n">examples<th class="n">tokens<th class="n">mean tokens<th class="n">from attempt 1
+<th class="n">mean perplexity<th>categories</tr>
+{% for d in g.sizes %}{% set of = g.datasets[d.name] %}
+<tr><td class="w">{{ chip(colours.datasets[d.name]) }}{{ d.name }}<td>{{ of.teachers | join(", ") }}
+<td class="n">{% if of.min_score is none %}unverified{% else %}{{ of.min_score }}{% endif %}
+<td>{{ of.filters | join(", ") or "none" }}<td class="n">{{ d.examples | count }}<td class="n">{{ d.tokens | count }}
+<td class="n">{{ d.mean_tokens | decimal if d.mean_tokens is not none else "–" }}
+<td class="n">{{ d.first_attempt | percent if d.first_attempt is not none else "–" }}
+<td class="n">{{ d.perplexity | decimal if d.perplexity is not none else "–" }}
+<td>{% for category, n in d.categories.items() %}{{ category }} {{ n | count }}{{ ", " if not loop.last }}
+{%- else %}<span class="none">no data</span>{% endfor %}</tr>{% endfor %}</table></div>
+{% else %}{{ none() }}{% endif %}</section>
+"""
+
+TRAINING = """{% from "macros" import chip, none %}
+<section id="training"><h2>Training</h2>
+<p class="see">Loss on each student's own dataset: lower says easier to predict, not better at the benchmark.</p>
+<div class="card wide">{{ figures.losses or none() }}</div>
+{% if training_keys %}<div class="scroll"><table><tr><th>student
+{% for key in training_keys %}<th class="n">{{ key | words }}{% endfor %}</tr>
+{% for name, numbers in g.trainings.items() %}<tr><td class="w">{{ chip(colours.students[name]) }}{{ name }}
+{% for key in training_keys %}<td class="n">{{ numbers.get(key) | value }}{% endfor %}</tr>{% endfor %}
+</table></div>{% endif %}</section>
+"""
+
+METHODS = """<section id="methods"><h2>Methods</h2><dl>
+<dt>Correct</dt><dd>A sample with the verifier's full score (all tests, all constraints). No answer, a cut-off
+response, a timeout or a crash is wrong. What the verifier could not judge (no judge, a reference it cannot read)
+is counted apart and is neither right nor wrong.</dd>
+<dt>Score</dt><dd>avg@k: the mean over questions of the share of correct samples. pass@k: the unbiased estimate
+that one of k samples is correct (Chen et al. 2021, arXiv 2107.03374), k the fewest samples of a question.</dd>
+<dt>Interval of a score</dt><dd>{{ level }}, clustered by question: the variance of question means (Miller 2024,
+arXiv 2411.00640) in a Wilson interval with the effective sample size and Student's t (Korn and Graubard 1998).
+In simulation with 30 to 500 questions it covers the true score in 92 to 97 % of runs.</dd>
+<dt>Difference</dt><dd>Only questions that both students answered, paired. Interval: bootstrap over questions,
+{{ g.report.resamples | count }} resamples, expanded percentiles (Hesterberg 2015). p-value: sign-flip permutation
+test on the differences of question means, exact where at most 14 questions differ.</dd>
+<dt>Verdict</dt><dd>“better” where the p-value, corrected by Holm's method over all {{ g.comparisons | length }} pairs of
+all benchmarks, is below {{ "%g" | format(1 - g.report.confidence) }}; else “not distinguishable”. Intervals of
+differences are not corrected, so one may exclude zero where the verdict does not.</dd>
+<dt>More questions</dt><dd>How many in addition show a true difference of the size seen with power 80 % at the
+Bonferroni level. A forecast from a noisy difference: read its order of magnitude.</dd>
+<dt>What no interval here holds</dt><dd>The luck of training: each student is one run. A difference may be due to
+its seed, data order or dataset size as well as to its source.</dd>
+<dt>Acceptance</dt><dd>Queries with a response that scored at least {{ g.distill.stop_score }}, among those judged;
+Wilson interval.</dd>
+<dt>Seeds</dt><dd>{{ g.seed }} for the resampling of this report; equal tables give an equal page.</dd>
+</dl></section>
+"""
+
+PARAMETERS = """<section id="parameters"><h2>Parameters</h2>
+<p class="see">The values that made these numbers, as in <code>params.yaml</code>.</p>
+{% for name, text in parameters %}<details><summary>{{ name }}</summary><pre>{{ text }}</pre></details>
+{% endfor %}</section>
+"""

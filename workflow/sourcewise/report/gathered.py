@@ -1,0 +1,41 @@
+"""Everything that the report is made of, read once and handed to the page and the summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sourcewise.params.datasets import Dataset
+from sourcewise.params.distill import Distill
+from sourcewise.params.students import Report, Student
+from sourcewise.report.corpus import DatasetNumbers, Step
+from sourcewise.report.published import Agreement
+from sourcewise.report.scores import Comparison, Score
+from sourcewise.report.teachers import Teacher
+from sourcewise.tables import Contamination
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """The sections of params.yaml that the report explains, and the numbers behind it.
+
+    `waterfalls` maps a dataset to its steps, `losses` a student to (step, loss), `trainings` a student
+    to the content of its training.json, `parameters` is all that stands in the provenance.
+    """
+
+    seed: int
+    report: Report
+    distill: Distill
+    datasets: dict[str, Dataset]
+    students: dict[str, Student]
+    scores: list[Score]
+    comparisons: list[Comparison]
+    teachers: list[Teacher]
+    agreements: list[Agreement]
+    corpus: list[Step]
+    waterfalls: dict[str, list[Step]]
+    evidence: list[Contamination]
+    sizes: list[DatasetNumbers]
+    losses: dict[str, list[tuple[float, float]]]
+    trainings: dict[str, dict[str, Any]]
+    parameters: dict[str, Any]

@@ -1,0 +1,206 @@
+"""The answer in words: who is better by how much, and nothing that the data do not decide."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from sourcewise.report.scores import Comparison, Score
+from sourcewise.report.wording import about, estimate, listed, percent, span
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The headline, and one sentence per benchmark."""
+
+    headline: Markup
+    sentences: list[Markup]
+
+
+def answer(scores: Sequence[Score], comparisons: Sequence[Comparison], confidence: float) -> Answer:
+    """Says which student is better than which, benchmark by benchmark and over all of them."""
+    benchmarks = list(dict.fromkeys(score.benchmark for score in scores))
+    sentences = [
+        _sentence(
+            benchmark,
+            [score for score in scores if score.benchmark == benchmark],
+            [pair for pair in comparisons if pair.benchmark == benchmark],
+            confidence,
+        )
+        for benchmark in benchmarks
+    ]
+    return Answer(_headline(scores, comparisons, confidence), sentences)
+
+
+def leader(scores: Sequence[Score]) -> Score:
+    """The score with the highest mean; the first of equal ones."""
+    return max(scores, key=lambda score: score.interval.value if score.interval else -1.0)
+
+
+def _headline(
+    scores: Sequence[Score], comparisons: Sequence[Comparison], confidence: float
+) -> Markup:
+    measured = [score for score in scores if score.interval is not None]
+    students = list(dict.fromkeys(score.student for score in measured))
+    if not students:
+        return Markup("No student was measured, so there is no answer yet.")
+    if len(students) == 1:
+        return Markup("Only {} was measured: there is nothing to compare it with.").format(
+            _bold(students[0])
+        )
+    if not comparisons:
+        return Markup("The students share no question, so they cannot be compared.")
+    level = _level(confidence)
+    beaten = {pair.second for pair in comparisons if pair.better}
+    unbeaten = [student for student in students if student not in beaten]
+    if not unbeaten:
+        return Markup(
+            "The answer depends on the benchmark: every student is beaten by another one somewhere."
+        )
+    if len(unbeaten) > 1:
+        return _undecided_lead(unbeaten, [s for s in students if s in beaten], comparisons, level)
+    return _single(unbeaten[0], measured, comparisons, level)
+
+
+def _undecided_lead(
+    unbeaten: Sequence[str], beaten: Sequence[str], comparisons: Sequence[Comparison], level: str
+) -> Markup:
+    """The headline where several students are beaten by none."""
+    among = [pair for pair in comparisons if {pair.first, pair.second} <= set(unbeaten)]
+    apart = Markup("No single best student: {} are not distinguishable").format(_names(unbeaten))
+    if among:
+        widest = max(among, key=lambda pair: pair.difference.value)
+        apart += Markup(
+            "; the largest difference between them, {} above {} on <i>{}</i>, is {} points "
+            "({} interval {}), {}"
+        ).format(
+            _bold(widest.first),
+            _bold(widest.second),
+            widest.benchmark,
+            f"{100 * widest.difference.value:.1f}",
+            level,
+            span(widest.difference.low, widest.difference.high),
+            remedy(widest),
+        )
+    if beaten:
+        verb = "is" if len(beaten) == 1 else "are"
+        apart += Markup("; {} {} beaten").format(_names(beaten), verb)
+    return apart + Markup(".")
+
+
+def _single(
+    best: str, measured: Sequence[Score], comparisons: Sequence[Comparison], level: str
+) -> Markup:
+    """The headline where exactly one student is beaten by none."""
+    own = [pair for pair in comparisons if best in (pair.first, pair.second)]
+    wins = [pair for pair in own if pair.better]
+    if not wins:
+        return Markup("Not decided: {} is beaten by no other student, but beats none.").format(
+            _bold(best)
+        )
+    benchmark = wins[0].benchmark
+    won = min(
+        (pair for pair in wins if pair.benchmark == benchmark),
+        key=lambda pair: pair.difference.value,
+    )
+    score = next(one for one in measured if (one.student, one.benchmark) == (best, benchmark))
+    assert score.interval is not None
+    lead = Markup("{} scores {} on <i>{}</i>, {} points above {} ({} interval {})").format(
+        _bold(best),
+        percent(score.interval.value),
+        benchmark,
+        f"{100 * won.difference.value:.1f}",
+        _bold(won.second),
+        level,
+        span(won.difference.low, won.difference.high),
+    )
+    undecided = [pair for pair in own if not pair.better]
+    if not undecided:
+        return lead + Markup(", and is better than every other student on every benchmark.")
+    return lead + Markup("".join(map(str, _exceptions(best, undecided)))) + Markup(".")
+
+
+def _exceptions(best: str, undecided: Sequence[Comparison]) -> list[Markup]:
+    """Where the best student is not better than each other one."""
+    clauses = []
+    for benchmark in dict.fromkeys(pair.benchmark for pair in undecided):
+        pairs = [pair for pair in undecided if pair.benchmark == benchmark]
+        clauses.append(
+            Markup("; on <i>{}</i> {} not distinguishable from it").format(
+                benchmark, _are([_other(pair, best) for pair in pairs])
+            )
+        )
+    return clauses
+
+
+def _are(students: Sequence[str]) -> Markup:
+    return Markup("{} {}").format(_names(students), "is" if len(students) == 1 else "are")
+
+
+def _other(pair: Comparison, student: str) -> str:
+    return pair.second if pair.first == student else pair.first
+
+
+def _sentence(
+    benchmark: str,
+    scores: Sequence[Score],
+    comparisons: Sequence[Comparison],
+    confidence: float,
+) -> Markup:
+    measured = [(score.interval, score) for score in scores if score.interval is not None]
+    if not measured:
+        return Markup("On <i>{}</i> there is no data.").format(benchmark)
+    best = leader([score for _, score in measured])
+    interval = next(interval for interval, score in measured if score is best)
+    first = Markup("On <i>{}</i> {} has the highest score, {}").format(
+        benchmark, _bold(best.student), estimate(interval)
+    )
+    own = [pair for pair in comparisons if best.student in (pair.first, pair.second)]
+    parts = [_won(pair) for pair in own if pair.better and pair.first == best.student]
+    parts += [_undecided(pair, best.student) for pair in own if not pair.better]
+    if not parts:
+        return first + Markup("; there is nothing to compare it with.")
+    level = Markup("; intervals {}.").format(_level(confidence))
+    return first + Markup(": ") + Markup("; ").join(parts) + level
+
+
+def _won(pair: Comparison) -> Markup:
+    return Markup("better than {} by {} points ({})").format(
+        _bold(pair.second),
+        f"{100 * pair.difference.value:.1f}",
+        span(pair.difference.low, pair.difference.high),
+    )
+
+
+def _undecided(pair: Comparison, leader: str) -> Markup:
+    return Markup("not distinguishable from {} ({})").format(
+        _bold(_other(pair, leader)), remedy(pair)
+    )
+
+
+def remedy(pair: Comparison) -> str:
+    """What would decide a comparison that the data leave open."""
+    more = pair.verdict.more_questions
+    if more is None:
+        return "no difference was seen" if pair.difference.value == 0 else "too few questions"
+    return f"needs about {about(more)} more questions"
+
+
+def word(pair: Comparison) -> str:
+    """The fixed verdict words of a comparison."""
+    return pair.verdict.word if pair.better else f"{pair.verdict.word} ({remedy(pair)})"
+
+
+def _bold(name: str) -> Markup:
+    return Markup("<b>{}</b>").format(name)
+
+
+def _names(names: Sequence[str]) -> Markup:
+    # listed() only joins; every name was escaped by _bold.
+    return Markup(listed([str(_bold(name)) for name in names]))
+
+
+def _level(confidence: float) -> str:
+    return f"{100 * confidence:g} %"

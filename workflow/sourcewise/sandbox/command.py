@@ -1,0 +1,88 @@
+"""The command line that makes the sandbox, and the check that this machine can make one."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import sys
+from pathlib import Path
+
+NOBODY = 65534
+TMP_BYTES = 64 << 20
+
+
+class SandboxUnavailable(RuntimeError):
+    """Programs cannot be run safely here; the message names the remedy."""
+
+
+NO_BWRAP = "bubblewrap is not installed: programs are only run inside it. Install it (Debian, Ubuntu: apt-get install bubblewrap)"
+NO_NAMESPACES = """\
+bubblewrap cannot make a sandbox here: {problem}
+It needs unprivileged user namespaces. Check, as an administrator:
+  sysctl user.max_user_namespaces                       must be above 0
+  sysctl kernel.unprivileged_userns_clone               where it exists, must be 1
+  sysctl kernel.apparmor_restrict_unprivileged_userns   where it is 1 (Ubuntu 24.04), add an AppArmor
+      profile /etc/apparmor.d/bwrap that allows `userns` to /usr/bin/bwrap, or set it to 0
+  in Docker: --security-opt seccomp=unconfined --security-opt apparmor=unconfined
+Code is never run without the sandbox."""
+
+
+@functools.cache
+def command() -> tuple[str, ...]:
+    """bwrap with all its flags, ending with the interpreter and the program that runs inside.
+
+    The caller puts descriptors in the place of the elements "SECCOMP" and "INFO".
+    Raises SandboxUnavailable where bwrap or a usable interpreter is missing.
+    """
+    bwrap = shutil.which("bwrap")
+    if bwrap is None:
+        raise SandboxUnavailable(NO_BWRAP)
+    python, binds = interpreter()
+    # No /proc and three devices: what is not there needs no guard. Without --remount-ro the root
+    # would be a writable file system without a limit.
+    return (
+        *(bwrap, "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"),
+        *("--new-session", "--clearenv", "--cap-drop", "ALL"),
+        *("--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "sandbox"),
+        *("--ro-bind", "/usr", "/usr", *_links(), *binds),
+        *(part for name in ("null", "zero", "urandom") for part in ("--dev-bind", *[f"/dev/{name}"] * 2)),
+        *("--size", str(TMP_BYTES), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"),
+        # A fixed hash seed: the order of a set must not change a verdict.
+        *("--setenv", "PYTHONHASHSEED", "0", "--seccomp", "SECCOMP", "--info-fd", "INFO", "--"),
+        *(python, "-s", "-S", "-B", "-c", Path(__file__).with_name("inside.py").read_text("utf-8")),
+    )
+
+
+def interpreter() -> tuple[str, tuple[str, ...]]:
+    """A Python that the sandboxed user can read, this one's if possible, and the binds it needs."""
+    own = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
+    candidates = [own, Path(f"/usr/bin/{own.name}"), Path(f"/usr/local/bin/{own.name}"), Path("/usr/bin/python3")]
+    for candidate in candidates:
+        if candidate.exists() and _readable(candidate):
+            prefix = str(candidate.resolve().parent.parent)
+            inside_usr = Path(prefix).is_relative_to("/usr")
+            return str(candidate), () if inside_usr else ("--ro-bind", prefix, prefix)
+    raise SandboxUnavailable(
+        f"no Python for the sandbox: {own} cannot be read by an unprivileged user and /usr/bin/python3 "
+        "does not exist. Install the system's python3 (Debian, Ubuntu: apt-get install python3)"
+    )
+
+
+def _readable(path: Path) -> bool:
+    """Whether uid NOBODY (as root) or this user reaches a file; root's home is closed to others."""
+    if os.geteuid() != 0:
+        return os.access(path, os.R_OK | os.X_OK)
+    return all(parent.stat().st_mode & 0o001 for parent in (path, *path.resolve().parents))
+
+
+def _links() -> list[str]:
+    """/bin, /lib and their kin as the host has them: links into /usr, or directories of their own."""
+    parts: list[str] = []
+    for name in ("bin", "sbin", "lib", "lib64"):
+        path = Path("/") / name
+        if path.is_symlink():
+            parts += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            parts += ["--ro-bind", str(path), str(path)]
+    return parts

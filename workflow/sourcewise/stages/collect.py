@@ -1,0 +1,169 @@
+"""Stage collect: the queries of one source or benchmark, from files, a hub or the generator.
+
+Reads the origin's files and, where the generator plants benchmark items, benchmark tables (Query);
+writes Query and Reject tables.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sourcewise import columns, tables
+from sourcewise.params.queries import Columns, Hub, Origin, Synthetic
+from sourcewise.progress import Progress
+from sourcewise.reading import Row, RowError, pick, rows
+from sourcewise.synthetic.defects import with_defects
+from sourcewise.synthetic.problems import problems
+from sourcewise.tables import Query, Reject, TableWriter
+from sourcewise.text import query_id
+
+Place = str
+Refuse = Callable[[str, str, str], None]
+
+
+def run(
+    *,
+    name: str,
+    origin: Origin,
+    seed: int,
+    planted: tuple[Path, ...],
+    out: Path,
+    rejects: Path,
+) -> None:
+    """Writes every row of an origin as a Query, or as a Reject that names its file and line.
+
+    `planted` are the benchmark tables that the generator may plant items of. Raises ValueError
+    where no row is left.
+    """
+    reasons: Counter[str] = Counter()
+    first_refused: list[str] = []
+    with TableWriter(out, Query) as table, TableWriter(rejects, Reject) as refused:
+
+        def reject(identity: str, reason: str, value: str) -> None:
+            reasons[reason] += 1
+            if not first_refused:
+                first_refused.append(f"{reason}: {value}")
+            refused.add(Reject(identity, name, "collect", reason, value))
+
+        n = 0
+        for query in islice(_queries(name, origin, seed, planted, reject), origin.limit):
+            table.add(query)
+            n += 1
+        if n == 0:
+            raise ValueError(_nothing_left(name, sum(reasons.values()), first_refused))
+    print(f"collect {name}: {n:,} queries, {sum(reasons.values()):,} rejects {dict(reasons) or ''}")
+
+
+def _nothing_left(name: str, n_rejects: int, first: list[str]) -> str:
+    if not first:
+        return (
+            f"{name} is empty: its origin holds no row; correct 'files', 'hub' or remove the entry"
+        )
+    return (
+        f"{name}: none of its {n_rejects:,} rows can be used; the first: {first[0]}; "
+        f"correct the 'columns' (or 'dates') of {name} in params.yaml"
+    )
+
+
+def _queries(
+    name: str,
+    origin: Origin,
+    seed: int,
+    planted: tuple[Path, ...],
+    reject: Refuse,
+) -> Iterator[Query]:
+    if origin.synthetic is not None:
+        yield from _made(name, origin, origin.synthetic, seed, planted)
+        return
+    mapping = _present(origin.columns)
+    for place, row in _rows(origin, lambda error: reject("", "malformed_row", str(error))):
+        try:
+            query = _query(name, origin, mapping, row)
+            date = str(pick(row, origin.date_column))[:10] if origin.date_column else ""
+        except (ValueError, KeyError, TypeError) as error:
+            reject("", "malformed_row", f"{place}: {error.args[0]}")
+            continue
+        if origin.dates is not None and not origin.dates[0] <= date < origin.dates[1]:
+            reject(query.query_id, "outside_dates", date)
+            continue
+        yield query
+
+
+def _query(name: str, origin: Origin, mapping: Columns, row: Row) -> Query:
+    messages = columns.messages(row, mapping)
+    reference = columns.reference(row, mapping, origin.category)
+    identity = query_id(messages)
+    return Query(identity, name, origin.category, messages, reference, origin.licence)
+
+
+def _rows(
+    origin: Origin, malformed: Callable[[RowError], None]
+) -> Iterator[tuple[Place, dict[str, Any]]]:
+    if origin.hub is not None:
+        yield from _hub_rows(origin.hub)
+        return
+    progress = Progress("collect", len(origin.files or ()), "files")
+    for file in origin.files or ():
+        for place, row in rows(Path(file), malformed=malformed):
+            yield f"{file}:{place}", row
+        progress.advance()
+    progress.finish()
+
+
+def _hub_rows(hub: Hub) -> Iterator[tuple[Place, dict[str, Any]]]:
+    """The rows of a hub's data set as a stream: nothing is written to this machine's disk."""
+    try:
+        from datasets import load_dataset
+    except ImportError:
+        raise ValueError(
+            f"the hub data set {hub.repo} needs the package 'datasets': "
+            "run collect in the environment 'model', or fetch the files and use the key 'files'"
+        ) from None
+    stream = load_dataset(
+        hub.repo, hub.subset, split=hub.split, revision=hub.revision, streaming=True
+    )
+    for place, row in enumerate(stream, start=1):
+        yield f"{hub.repo}@{hub.revision}/{hub.split}:{place}", row
+
+
+def _made(
+    name: str, origin: Origin, spec: Synthetic, seed: int, planted: tuple[Path, ...]
+) -> Iterator[Query]:
+    """Problems of the generator with the defects that the spec plants among them."""
+    made = [
+        Query(
+            query_id(problem.messages),
+            name,
+            problem.category,
+            problem.messages,
+            problem.reference,
+            origin.licence,
+        )
+        for problem in problems(spec, seed=seed)
+    ]
+    for query in made:
+        if query.category != origin.category:
+            raise ValueError(
+                f"{name}: task {spec.task!r} makes {query.category!r} queries, but the category is "
+                f"{origin.category!r}: correct one of the two"
+            )
+    yield from with_defects(made, spec, _items(planted), seed=seed)
+
+
+def _items(planted: tuple[Path, ...]) -> dict[str, list[Query]]:
+    """The items of benchmark tables by the benchmark's name, which their rows carry as source."""
+    items: dict[str, list[Query]] = {}
+    for path in planted:
+        for query in tables.read(path, Query):
+            items.setdefault(query.source, []).append(query)
+    return items
+
+
+def _present(mapping: Columns | None) -> Columns:
+    if mapping is None:
+        raise ValueError("a source of files or from a hub needs the key 'columns'")
+    return mapping

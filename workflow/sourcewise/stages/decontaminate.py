@@ -1,0 +1,89 @@
+"""Stage decontaminate: a shard of the corpus without the items of any benchmark.
+
+Reads a clean Query table and every benchmark's Query table; writes Query, Reject and, with both texts
+of every match, Contamination tables.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from sourcewise import tables
+from sourcewise.decontamination import EmbeddingLayer, ExactLayer, Match
+from sourcewise.params.queries import Decontaminate
+from sourcewise.tables import Contamination, Query, Reject
+from sourcewise.text import query_text
+
+Found = tuple[str, Match]
+
+
+def run(
+    *,
+    queries: Path,
+    benchmarks: tuple[Path, ...],
+    decontaminate: Decontaminate,
+    out: Path,
+    rejects: Path,
+    evidence: Path,
+) -> None:
+    """Removes the queries that copy a benchmark item; the first layer that finds one decides.
+
+    Raises ValueError where a benchmark has no items: silence would mean that the corpus is clean.
+    """
+    items = [item for path in benchmarks for item in _items(path)]
+    shard = list(tables.read(queries, Query))
+    found = _found(shard, items, decontaminate)
+    matched = [(query, *found[query.query_id]) for query in shard if query.query_id in found]
+    tables.write(out, Query, (query for query in shard if query.query_id not in found))
+    tables.write(rejects, Reject, (_reject(*match) for match in matched))
+    tables.write(evidence, Contamination, (_evidence(*match) for match in matched))
+    layers = dict(Counter(layer for _, layer, _ in matched))
+    print(f"decontaminate {queries.stem}: {len(matched):,} of {len(shard):,} queries go; {layers}")
+
+
+def _items(path: Path) -> Iterator[Query]:
+    if tables.count(path, Query) == 0:
+        raise ValueError(
+            f"{path} holds no items to look for: correct the benchmark's 'queries' or remove it"
+        )
+    return tables.read(path, Query)
+
+
+def _found(
+    shard: list[Query], items: list[Query], decontaminate: Decontaminate
+) -> dict[str, Found]:
+    found: dict[str, Found] = {}
+    if not items or not shard:
+        return found
+    if decontaminate.exact:
+        exact = ExactLayer(items)
+        for query in shard:
+            if match := exact.find(query):
+                found[query.query_id] = ("exact", match)
+    if decontaminate.embedding is not None:
+        left = [query for query in shard if query.query_id not in found]
+        matches = EmbeddingLayer(items, decontaminate.embedding).find(left)
+        for query, near in zip(left, matches, strict=True):
+            if near is not None:
+                found[query.query_id] = ("embedding", near)
+    return found
+
+
+def _reject(query: Query, layer: str, match: Match) -> Reject:
+    value = f"{match.item.source}/{match.item.query_id} {match.score:.3f}"
+    return Reject(query.query_id, query.source, "decontaminate", layer, value)
+
+
+def _evidence(query: Query, layer: str, match: Match) -> Contamination:
+    return Contamination(
+        query_id=query.query_id,
+        source=query.source,
+        benchmark=match.item.source,
+        item_id=match.item.query_id,
+        layer=layer,
+        score=match.score,
+        query_text=query_text(query.messages),
+        item_text=query_text(match.item.messages),
+    )

@@ -1,0 +1,165 @@
+"""Fine-tunes the base model into a student on one dataset: Example rows in, a Hugging Face directory out.
+
+Also writes loss.csv (step, epoch, loss, learning_rate) and training.json. How many processes train and how
+DeepSpeed shards the model are matters of the machine: `$SOURCEWISE_PROCESSES` and `$SOURCEWISE_DEEPSPEED`.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import importlib.metadata
+import io
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from sourcewise import pretrained, tables
+from sourcewise.params.students import Student, Train
+from sourcewise.training import launch
+from sourcewise.training.job import Job, last_checkpoint
+
+COLUMNS = ("step", "epoch", "loss", "learning_rate")
+DEEPSPEED = Path(__file__).parents[2] / "deepspeed" / "zero1.json"
+
+
+def run(
+    *,
+    name: str,
+    train: Train,
+    student: Student,
+    examples: tuple[Path, ...],
+    out: Path,
+    loss: Path,
+    metrics: Path,
+) -> None:
+    """Trains the student `name`; without examples it is the base model, unchanged."""
+    base = pretrained.locate("train.base", train.base, train.revision)
+    work = out.with_name(f".{out.name}.training")
+    if examples:
+        job = describe(name, train, student, examples, base, work)
+        enter(job)
+        launch.run(job)
+        steps, numbers = outcome(job)
+    else:
+        copy(base, work / "model")
+        steps, numbers = [], {"student": name, "trained": False, "steps": 0}
+    write(loss, table(steps))
+    write(metrics, json.dumps(numbers, indent=1) + "\n")
+    shutil.rmtree(out, ignore_errors=True)
+    (work / "model").rename(out)
+    shutil.rmtree(work)
+
+
+def describe(
+    name: str, train: Train, student: Student, examples: tuple[Path, ...], base: Path, work: Path
+) -> Job:
+    """The job, checked: one table with rows, batches that divide among the processes."""
+    if len(examples) != 1:
+        raise ValueError(f"student {name}: one table of examples is expected, not {len(examples)}")
+    if tables.count(examples[0], tables.Example) == 0:
+        raise ValueError(
+            f"student {name}: dataset {student.dataset!r} has no example in {examples[0]}: "
+            "loosen its filters or min_score, or remove the student"
+        )
+    processes = int(os.environ.get("SOURCEWISE_PROCESSES", "1"))
+    if processes < 1 or train.global_batch % processes:
+        raise ValueError(
+            f"train.global_batch {train.global_batch} does not divide among {processes} processes: "
+            "change SOURCEWISE_PROCESSES"
+        )
+    deepspeed = Path(os.environ.get("SOURCEWISE_DEEPSPEED") or DEEPSPEED)
+    if not deepspeed.is_file():
+        raise ValueError(f"SOURCEWISE_DEEPSPEED: {deepspeed} does not exist")
+    return Job(
+        name=name,
+        train=train,
+        seed=student.seed,
+        base=str(base),
+        examples=str(examples[0]),
+        inputs=digests(base, examples[0], deepspeed),
+        deepspeed=str(deepspeed),
+        processes=processes,
+        directory=str(work),
+    )
+
+
+def digests(base: Path, examples: Path, deepspeed: Path) -> dict[str, str]:
+    """What a checkpoint belongs to, beside the parameters."""
+    weights = [f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in pretrained.files(base)]
+    packages = ("torch", "transformers", "trl", "deepspeed", "accelerate")
+    with examples.open("rb") as content:
+        rows = hashlib.file_digest(content, "sha256").hexdigest()
+    return {
+        "base": hashlib.sha256("\n".join(weights).encode()).hexdigest(),
+        "examples": rows,
+        "deepspeed": hashlib.sha256(deepspeed.read_bytes()).hexdigest(),
+        "packages": " ".join(f"{name}=={importlib.metadata.version(name)}" for name in packages),
+    }
+
+
+def enter(job: Job) -> None:
+    """Takes up the directory of an interrupted training of the same job, or begins an empty one."""
+    work = Path(job.directory)
+    described = work / "job.json"
+    content = job.model_dump_json(indent=1)
+    if work.exists():
+        same = described.exists() and described.read_text(encoding="utf-8") == content
+        if not same:
+            print(f"train {job.name}: a checkpoint of another configuration is discarded", file=sys.stderr)
+            shutil.rmtree(work)
+    job.checkpoints.mkdir(parents=True, exist_ok=True)
+    kept = last_checkpoint(job)
+    for checkpoint in job.checkpoints.iterdir():
+        if not (checkpoint / "complete").exists() or (kept and checkpoint != kept):
+            shutil.rmtree(checkpoint)
+    write(described, content)
+
+
+def outcome(job: Job) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The steps of loss.csv and the numbers of training.json."""
+    history = json.loads(job.history.read_text(encoding="utf-8"))
+    counts = json.loads(job.counts.read_text(encoding="utf-8"))
+    steps = history["steps"]
+    last = [step["loss"] for step in steps[-max(1, len(steps) // 10) :]]
+    return steps, {
+        "student": job.name,
+        "trained": True,
+        "examples": counts["examples"],
+        "excluded_too_long": counts["excluded"],
+        "tokens_per_epoch": counts["tokens"],
+        "response_tokens_per_epoch": counts["response_tokens"],
+        "packed_rows": history["packed_rows"],
+        "steps": len(steps),
+        "epochs": steps[-1]["epoch"],
+        # The mean of the last tenth: the loss of a single batch is noise.
+        "final_loss": sum(last) / len(last),
+    }
+
+
+def table(steps: list[dict[str, Any]]) -> str:
+    """loss.csv."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(steps)
+    return text.getvalue()
+
+
+def copy(base: Path, directory: Path) -> None:
+    """The base model's files, byte by byte."""
+    shutil.rmtree(directory.parent, ignore_errors=True)
+    directory.mkdir(parents=True)
+    for path in pretrained.files(base):
+        shutil.copyfile(path, directory / path.name)
+
+
+def write(path: Path, text: str) -> None:
+    """Writes a file that appears by rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,212 @@
+"""Estimators for benchmarks and acceptance rates, and the words that a comparison may use.
+
+Questions are the independent units: samples of one question are a cluster, two students are
+compared on the questions they share. What is estimated is the score on the population that the
+questions were drawn from, for the models as they are; the luck of training is not in any interval.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+BETTER = "better"
+NOT_DISTINGUISHABLE = "not distinguishable"
+POWER = 0.8
+# 2^14 sign patterns are enumerated; above that the test samples them.
+ENUMERATED = 14
+CHUNK = 4096
+
+Floats = npt.NDArray[np.float64]
+
+
+class Interval(NamedTuple):
+    """An estimate, its interval and the number of independent units behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+class Difference(NamedTuple):
+    """Mean difference of two students over `n` shared questions, and the spread over questions."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+    n: int
+    spread: float
+
+
+class Verdict(NamedTuple):
+    """One of the fixed words; `more_questions` would settle a difference of the observed size."""
+
+    word: str
+    more_questions: int | None
+
+
+def wilson(successes: int, n: int, confidence: float) -> Interval:
+    """Score interval of a proportion (Wilson 1927, JASA 22:209). Raises ValueError for n < 1."""
+    if n < 1:
+        raise ValueError(f"a proportion of {successes} in {n} has no interval")
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    return Interval(successes / n, *_score_bounds(successes / n, n, z), n)
+
+
+def _score_bounds(share: float, n: float, quantile: float) -> tuple[float, float]:
+    square = quantile * quantile
+    centre = (share + square / (2 * n)) / (1 + square / n)
+    half = quantile / (1 + square / n) * math.sqrt(share * (1 - share) / n + square / (4 * n * n))
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
+
+
+def average(means: Sequence[float], n_samples: int, confidence: float) -> Interval:
+    """avg@k: the mean of question means in [0, 1], with an interval clustered by question.
+
+    The variance is that of the question means (Miller 2024, arXiv 2411.00640, section 2). It enters
+    a Wilson interval as an effective sample size p(1-p)/variance, with Student's t on n-1 degrees
+    of freedom (Korn and Graubard 1998, Surv. Methodol. 24:193; Franco et al. 2019, J. Surv. Stat.
+    Methodol. 7:334): the plain t interval has no width where every question scores 0, and covers
+    63 to 91 % instead of 95 % for 30 questions with a true score of 3 %; this one 92 to 97 %. The
+    effective size lies between the questions and all `n_samples` samples. One question alone says
+    nothing: [0, 1].
+    """
+    n = len(means)
+    if n < 1:
+        raise ValueError("a mean over no question has no interval")
+    mean = min(1.0, max(0.0, math.fsum(means) / n))
+    if n == 1:
+        return Interval(mean, 0.0, 1.0, 1)
+    variance = float(np.var(np.asarray(means, dtype=np.float64), ddof=1)) / n
+    effective = mean * (1 - mean) / variance if variance > 0 else math.inf
+    if mean in (0.0, 1.0):
+        effective = n
+    effective = min(max(effective, n), max(n_samples, n))
+    quantile = float(stats.t.ppf((1 + confidence) / 2, n - 1))
+    return Interval(mean, *_score_bounds(mean, effective, quantile), n)
+
+
+def pass_at_k(n: int, correct: int, k: int) -> float:
+    """Unbiased chance that one of k samples is correct (Chen et al. 2021, arXiv 2107.03374)."""
+    if not 0 <= correct <= n or not 1 <= k <= n:
+        raise ValueError(f"pass@{k} of {correct} correct among {n} samples is undefined")
+    return 1.0 - math.comb(n - correct, k) / math.comb(n, k)
+
+
+def paired_difference(
+    first: Mapping[str, float],
+    second: Mapping[str, float],
+    *,
+    confidence: float,
+    resamples: int,
+    permutations: int,
+    seed: str,
+) -> Difference | None:
+    """Mean of first minus second over the questions both answered; None without a shared question.
+
+    The interval is a paired bootstrap over questions, the p-value a sign-flip permutation test on
+    the differences of question means. `seed` is any text; equal texts give equal results.
+    """
+    shared = sorted(first.keys() & second.keys())
+    if not shared:
+        return None
+    # Rounding merges differences that are equal but for the last bit, such as 0.3 - 0.1 and 0.2.
+    differences = np.round([first[q] - second[q] for q in shared], 12)
+    rng = np.random.default_rng(list(seed.encode()))
+    low, high = _bootstrap(differences, confidence, resamples, rng)
+    spread = float(np.std(differences, ddof=1)) if len(shared) > 1 else 0.0
+    p = sign_flip(differences, permutations, rng)
+    return Difference(float(np.mean(differences)), low, high, p, len(shared), spread)
+
+
+def _bootstrap(
+    differences: Floats, confidence: float, resamples: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Expanded percentile interval of the mean (Hesterberg 2015, Am. Stat. 69:371).
+
+    Plain percentiles are too narrow by sqrt((n-1)/n) and by z/t: the expansion moves them outwards.
+    """
+    n = len(differences)
+    values, counts = np.unique(differences, return_counts=True)
+    mean = float(np.mean(differences))
+    if len(values) == 1:
+        # No spread was seen, which is not the same as none: allow for what 0 of n can hide.
+        hidden = wilson(0, n, confidence).high if n > 1 else 2.0
+        return max(-1.0, mean - hidden), min(1.0, mean + hidden)
+    drawn = [
+        rng.multinomial(n, counts / n, size=min(CHUNK, resamples - start)) @ values / n
+        for start in range(0, resamples, CHUNK)
+    ]
+    quantile = stats.t.ppf((1 + confidence) / 2, n - 1) * math.sqrt(n / (n - 1))
+    tail = float(stats.norm.cdf(-quantile))
+    low, high = np.quantile(np.concatenate(drawn), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def sign_flip(differences: Floats, permutations: int, rng: np.random.Generator) -> float:
+    """Two-sided permutation p-value: were the students equal, each sign would be a coin toss.
+
+    Exact for up to 14 questions that differ, else sampled with the observed pattern counted in, so
+    that the test is valid and p is never 0 (Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol.
+    9:39).
+    """
+    sizes = np.abs(differences[differences != 0])
+    if len(sizes) == 0:
+        return 1.0
+    observed = abs(float(np.sum(differences))) - 1e-9
+    if len(sizes) <= ENUMERATED:
+        signs = np.array(list(itertools.product((-1.0, 1.0), repeat=len(sizes))))
+        return float(np.mean(np.abs(signs @ sizes) >= observed))
+    # Questions with the same size of difference are alike: one binomial draw flips them all.
+    values, counts = np.unique(sizes, return_counts=True)
+    extreme = 0
+    for start in range(0, permutations, CHUNK):
+        n = min(CHUNK, permutations - start)
+        sums = (2 * rng.binomial(counts, 0.5, size=(n, len(counts))) - counts) @ values
+        extreme += int(np.sum(np.abs(sums) >= observed))
+    return (extreme + 1) / (permutations + 1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values corrected for all tests of a family (Holm 1979, Scand. J. Stat. 6:65)."""
+    corrected = [1.0] * len(p_values)
+    largest = 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        corrected[index] = largest
+    return corrected
+
+
+def verdict(difference: Difference, corrected: float, *, alpha: float, tests: int) -> Verdict:
+    """`better` where the corrected p-value is below alpha, else the questions that would tell."""
+    if corrected < alpha:
+        return Verdict(BETTER, None)
+    needed = questions_needed(difference.value, difference.spread, alpha=alpha / tests)
+    return Verdict(NOT_DISTINGUISHABLE, None if needed is None else max(1, needed - difference.n))
+
+
+def questions_needed(difference: float, spread: float, *, alpha: float) -> int | None:
+    """Questions that show a true difference of this size with power 0.8 (normal approximation).
+
+    None where no difference or no spread was seen, since no number follows from that.
+    """
+    if abs(difference) < 1e-12 or spread == 0:
+        return None
+    return math.ceil((_quantiles(alpha) * spread / difference) ** 2)
+
+
+def detectable(spread: float, n: int, *, alpha: float) -> float:
+    """The smallest true difference that n questions show with power 0.8 (normal approximation)."""
+    return _quantiles(alpha) * spread / math.sqrt(n)
+
+
+def _quantiles(alpha: float) -> float:
+    return float(stats.norm.ppf(1 - alpha / 2) + stats.norm.ppf(POWER))

@@ -1,0 +1,1 @@
+"""Problems made by rule, for pipelines that must run without downloads."""

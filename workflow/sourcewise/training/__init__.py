@@ -1,0 +1,1 @@
+"""Supervised fine-tuning: the processes that the train stage starts."""

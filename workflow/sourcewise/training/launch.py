@@ -1,0 +1,42 @@
+"""Starts the processes of a training and waits for them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from sourcewise.training.job import Job
+
+
+def run(job: Job) -> None:
+    """Trains; returns when every process has ended well, else raises RuntimeError."""
+    worker = ["-m", "sourcewise.training.sft", str(Path(job.directory, "job.json"))]
+    environment = dict(os.environ)
+    # Spinning OpenMP threads take the cores from each other; ninja is looked up on the PATH.
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    # Base and tokenizer are directories by now.
+    environment["HF_HUB_OFFLINE"] = environment["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    command = [sys.executable, *worker]
+    if job.processes == 1:
+        # What torchrun would say to its only process; starting it takes as long as importing torch twice.
+        environment |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
+        environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+    else:
+        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.processes}"]
+        command = [sys.executable, *torchrun, *worker]
+    done = subprocess.run(command, env=environment, preexec_fn=_end_with_parent, check=False)
+    if done.returncode:
+        raise RuntimeError(
+            f"training of {job.name} ended with {done.returncode}; the reason stands above. "
+            "What it had reached is kept: run again to continue"
+        )
+
+
+def _end_with_parent() -> None:
+    # A killed stage must not leave a training behind that writes where its successor does.
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
