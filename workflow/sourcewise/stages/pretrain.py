@@ -1,4 +1,4 @@
-"""Trains a tiny Qwen2 model from scratch; writes models/pretrained/{model}, which transformers and vLLM load."""
+"""Trains a tiny Qwen2 model from scratch; writes a directory that transformers and vLLM load."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from sourcewise.synthetic.documents import documents, vocabulary_text
 def run(*, name: str, model: Pretrain, out: Path) -> None:
     """Trains the model `name` and writes its directory: weights, tokenizer and training.json."""
     words = tokenizer.train(vocabulary_text())
-    read = documents(model.problems, style=model.style, label_noise=model.label_noise, seed=model.seed)
+    read = documents(
+        model.problems, style=model.style, label_noise=model.label_noise, seed=model.seed
+    )
     network = training.create(model, words)
     history = training.fit(network, packing.encode(list(read), words), model, name)
     partial = out.with_name(f".{out.name}.partial")
@@ -27,6 +29,7 @@ def run(*, name: str, model: Pretrain, out: Path) -> None:
         "n_parameters": sum(weight.numel() for weight in network.parameters()),
         "vocabulary": len(words),
         "final_loss": history[-1],
+        "steps_per_loss": training.STEPS_PER_LOSS,
         "loss": history,
     }
     (partial / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

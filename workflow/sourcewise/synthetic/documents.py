@@ -31,7 +31,7 @@ def documents(
     for task, n in amounts:
         if task == "drills" or n == 0:
             continue
-        spec = Synthetic(task=task, n=n, seed=seed)
+        spec = Synthetic.model_validate({"task": task, "n": n, "seed": seed})
         for problem in problems(spec, seed=0):
             yield Document(problem.messages, trace(problem, style, rng, label_noise=label_noise))
     for _ in range(amounts.drills):

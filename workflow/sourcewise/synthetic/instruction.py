@@ -8,7 +8,18 @@ from dataclasses import dataclass
 
 from sourcewise.tables import Message
 
-TOPICS = ("rivers", "trees", "cats", "trains", "clouds", "birds", "ships", "roads", "houses", "lakes")
+TOPICS = (
+    "rivers",
+    "trees",
+    "cats",
+    "trains",
+    "clouds",
+    "birds",
+    "ships",
+    "roads",
+    "houses",
+    "lakes",
+)
 QUALITIES = ("cold", "wide", "old", "quiet", "fast", "white", "small", "strong", "bright", "calm")
 KEYWORDS = ("stone", "green", "winter", "music", "paper", "garden", "silver", "bread")
 ENDINGS = ("That is all.", "The end.", "Thank you.")

@@ -14,11 +14,17 @@ from sourcewise.text import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN
 Style = Literal["terse", "steps", "verbose", "plain"]
 STYLES: tuple[Style, ...] = get_args(Style)
 
-FILLERS = ("Let me think.", "Okay.", "Hmm, let me see.", "Let me check this.", "Right.", "Let me be careful.")
+FILLERS = (
+    "Let me think.",
+    "Okay.",
+    "Hmm, let me see.",
+    "Let me check this.",
+    "Right.",
+    "Let me be careful.",
+)
 SLIPS = (-10, -2, -1, 1, 2, 10)
 SLIP_SHARE = 0.25
 WORDS = {"+": "plus", "-": "minus", "*": "times"}
-SIGNS = {"+": "more come", "-": "some go", "*": "equal groups"}
 DRILL_LENGTH = 8
 
 
@@ -32,7 +38,9 @@ def trace(problem: Problem, style: Style, rng: random.Random, *, label_noise: fl
         return _plain(solution)
     wrong = rng.random() < label_noise
     answer = _answer(solution, wrong, rng)
-    reasoning = {"terse": _terse, "steps": _steps, "verbose": _verbose}[style](solution, answer, rng)
+    reasoning = {"terse": _terse, "steps": _steps, "verbose": _verbose}[style](
+        solution, answer, rng
+    )
     return f"{THINK_OPEN}{reasoning}{THINK_CLOSE}{ANSWER_OPEN}{answer}{ANSWER_CLOSE}"
 
 
@@ -57,7 +65,9 @@ def _answer(solution: Solution, wrong: bool, rng: random.Random) -> str:
 
 def _plain(solution: Solution) -> str:
     if isinstance(solution, Calculation):
-        return ", then ".join(f"{o.left} {WORDS[o.operator]} {o.right}" for o in solution.operations)
+        return ", then ".join(
+            f"{o.left} {WORDS[o.operator]} {o.right}" for o in solution.operations
+        )
     if isinstance(solution, Function):
         return f"{solution.name}: {solution.expression}"
     return f"{solution.topic}: {_wishes(solution)}"
@@ -73,46 +83,50 @@ def _terse(solution: Solution, answer: str, rng: random.Random) -> str:
 
 def _steps(solution: Solution, answer: str, rng: random.Random) -> str:
     if isinstance(solution, Calculation):
-        lines = [_reason(operation) for operation in solution.operations]
+        lines = [f"{o.left} {WORDS[o.operator]} {o.right}, so {o}." for o in solution.operations]
     elif isinstance(solution, Function):
         lines = [
-            f"The function is {solution.name} and takes {solution.argument}.",
-            f"It returns {solution.words}, which is {solution.expression}.",
+            f"{solution.name} takes {solution.argument}.",
+            f"{solution.words} is {solution.expression}.",
         ]
     else:
         lines = [f"The topic is {solution.topic}.", f"It needs {_wishes(solution)}."]
     return "\n".join(f"Step {n}: {line}" for n, line in enumerate(lines, 1))
 
 
-def _reason(operation: Operation) -> str:
-    left, right = operation.left, operation.right
-    return f"{SIGNS[operation.operator]}, {left} {WORDS[operation.operator]} {right}, so {operation}."
-
-
 def _verbose(solution: Solution, answer: str, rng: random.Random) -> str:
     parts = [rng.choice(FILLERS)]
     if isinstance(solution, Calculation):
         for operation in solution.operations:
-            parts += _hesitation(rng, f"{operation.left}{operation.operator}{operation.right}=")
-            parts += [f"{operation}.", *_filler(rng)]
-            parts.append(f"So we have {operation.result}.")
+            parts += _calculation_aloud(operation, rng)
+        parts.append(f"So the answer is {answer}.")
     elif isinstance(solution, Function):
-        parts += [f"We need {solution.name} with {solution.argument}.", *_filler(rng)]
-        if rng.random() < SLIP_SHARE:
-            parts.append(f"Maybe {solution.slip}? No, that is wrong.")
-        parts.append(f"It returns {solution.words}, that is {solution.expression}.")
+        parts += [f"We need a function {solution.name} with {solution.argument}.", *_filler(rng)]
+        parts += _hesitation(rng, solution.slip)
+        parts += [f"It returns {solution.words}.", f"That is {solution.expression}.", *_filler(rng)]
+        parts.append(f"So we have {solution.expression}.")
     else:
         parts += [f"It is about {solution.topic}.", *_filler(rng)]
-        if rng.random() < SLIP_SHARE:
-            parts.append("Maybe I can write freely? No, that is wrong.")
-        parts.append(f"They want {_wishes(solution)}.")
+        parts += _hesitation(rng, "it is free")
+        parts += [f"They want {_wishes(solution)}.", *_filler(rng)]
+        parts.append(f"So {solution.topic} with {_wishes(solution)}.")
     return " ".join([*parts, *_filler(rng)])
 
 
-def _hesitation(rng: random.Random, question: str) -> list[str]:
-    if rng.random() >= SLIP_SHARE:
-        return []
-    return [f"{question}{rng.randint(2, 40)}. Wait, that is wrong."]
+def _calculation_aloud(operation: Operation, rng: random.Random) -> list[str]:
+    slip = f"{operation.left}{operation.operator}{operation.right}={rng.randint(2, 40)}"
+    return [
+        f"We have {operation.left} {WORDS[operation.operator]} {operation.right}.",
+        *_hesitation(rng, slip),
+        f"{operation}.",
+        *_filler(rng),
+        f"Again, {operation}.",
+    ]
+
+
+def _hesitation(rng: random.Random, slip: str) -> list[str]:
+    """Now and then a mistake that is noticed."""
+    return [f"Maybe {slip}? No, that is wrong."] if rng.random() < SLIP_SHARE else []
 
 
 def _filler(rng: random.Random) -> list[str]:

@@ -1,4 +1,4 @@
-"""A plain training loop for tiny models: packed rows, loss on what is learnt, AdamW, cosine."""
+"""A plain training loop for tiny models: packed rows, loss on what is learnt, Muon with AdamW, cosine."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ from sourcewise.progress import Progress
 from sourcewise.synthetic.packing import IGNORED, Encoded, rows
 
 BETAS = (0.9, 0.98)
-WEIGHT_DECAY = 0.01
 MAX_GRAD_NORM = 1.0
 WARMUP = 0.05
-LOG_EVERY = 25
+STEPS_PER_LOSS = 25
 
 
 def create(settings: Pretrain, tokenizer: Any) -> Any:
@@ -36,7 +35,7 @@ def create(settings: Pretrain, tokenizer: Any) -> Any:
         max_position_embeddings=MAX_POSITIONS,
         # Tied embeddings are saved twice, or not at all, by some of DeepSpeed's stages.
         tie_word_embeddings=False,
-        # The usual 0.02 leaves a narrow model with vanishing signals: it learnt half as much in the same time.
+        # With the usual 0.02 the signals of so narrow a model vanish, and it learns more slowly.
         initializer_range=0.06,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
@@ -49,57 +48,36 @@ def create(settings: Pretrain, tokenizer: Any) -> Any:
 
 
 def fit(network: Any, documents: Sequence[Encoded], settings: Pretrain, label: str) -> list[float]:
-    """Trains in place for `settings.steps` steps; returns the mean loss of every 25 steps."""
+    """Trains in place; returns the mean loss of every 25 steps, and of the steps left over."""
     import torch
 
     torch.set_num_threads(1)
-    optimiser = _optimiser(network, settings.learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: _share_of_rate(step, settings.steps)
-    )
+    optimisers = _optimisers(network, settings.learning_rate)
     stream = rows(documents, settings.row_tokens, settings.seed)
     progress = Progress(f"pretrain {label}", settings.steps, "steps")
-    history: list[float] = []
-    recent: list[float] = []
+    losses: list[float] = []
     network.train()
-    for _ in range(settings.steps):
-        loss = _loss(network, list(itertools.islice(stream, settings.batch_rows)), settings.row_tokens)
+    for step in range(settings.steps):
+        rate = settings.learning_rate * _share_of_rate(step, settings.steps)
+        loss = batch_loss(
+            network, list(itertools.islice(stream, settings.batch_rows)), settings.row_tokens
+        )
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), MAX_GRAD_NORM)
-        optimiser.step()
-        schedule.step()
-        optimiser.zero_grad(set_to_none=True)
-        recent.append(loss.item())
-        if len(recent) == LOG_EVERY:
-            history.append(round(sum(recent) / LOG_EVERY, 4))
-            recent = []
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        losses.append(loss.item())
         progress.advance()
     progress.finish()
     network.eval()
-    return history
+    pieces = [losses[i : i + STEPS_PER_LOSS] for i in range(0, len(losses), STEPS_PER_LOSS)]
+    return [round(sum(piece) / len(piece), 4) for piece in pieces]
 
 
-def _optimiser(network: Any, learning_rate: float) -> Any:
-    import torch
-
-    matrices = [weight for weight in network.parameters() if weight.ndim > 1]
-    vectors = [weight for weight in network.parameters() if weight.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": WEIGHT_DECAY},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=learning_rate, betas=BETAS, fused=True)
-
-
-def _share_of_rate(step: int, steps: int) -> float:
-    """Linear warm-up, then half a cosine down to 2 % of the rate."""
-    done = step / steps
-    if done < WARMUP:
-        return done / WARMUP
-    return 0.02 + 0.49 * (1 + math.cos(math.pi * (done - WARMUP) / (1 - WARMUP)))
-
-
-def _loss(network: Any, batch: list[list[Encoded]], row_tokens: int) -> Any:
+def batch_loss(network: Any, batch: list[list[Encoded]], row_tokens: int) -> Any:
     """Mean cross-entropy over the learnt tokens of a batch; documents of a row do not see each other."""
     import torch
 
@@ -123,3 +101,30 @@ def _loss(network: Any, batch: list[list[Encoded]], row_tokens: int) -> Any:
     learnt = labels != IGNORED
     # Only the learnt positions go through the output layer: they are half of all tokens.
     return torch.nn.functional.cross_entropy(network.lm_head(hidden[learnt]), labels[learnt])
+
+
+def _optimisers(network: Any, learning_rate: float) -> list[Any]:
+    """Muon for the matrices inside layers, AdamW for the rest.
+
+    With AdamW alone a model needs about 1.5 times the steps for the same answers, and bears less
+    change of the learning rate.
+    """
+    import torch
+
+    inside = [w for name, w in network.named_parameters() if ".layers." in name and w.ndim == 2]
+    outside = [w for name, w in network.named_parameters() if ".layers." not in name or w.ndim != 2]
+    muon = torch.optim.Muon(
+        inside, lr=learning_rate, weight_decay=0.0, ns_steps=3, adjust_lr_fn="match_rms_adamw"
+    )
+    return [
+        muon,
+        torch.optim.AdamW(outside, lr=learning_rate, betas=BETAS, weight_decay=0.0, fused=True),
+    ]
+
+
+def _share_of_rate(step: int, steps: int) -> float:
+    """Linear warm-up, then half a cosine down to 2 % of the rate."""
+    done = step / steps
+    if done < WARMUP:
+        return done / WARMUP
+    return 0.02 + 0.49 * (1 + math.cos(math.pi * (done - WARMUP) / (1 - WARMUP)))
