@@ -12,8 +12,17 @@ CHAT_TEMPLATE = (
 )
 
 
-def build(directory: Path, *, tied: bool = False, chat_template: str | None = CHAT_TEMPLATE) -> Path:
-    """Writes the model as a Hugging Face directory; its end of text is not its end of turn, as in a base model."""
+def build(
+    directory: Path,
+    *,
+    tied: bool = False,
+    chat_template: str | None = CHAT_TEMPLATE,
+    hidden_size: int = 32,
+) -> Path:
+    """Writes the model as a Hugging Face directory.
+
+    Its end of text is not the end of a turn, as in a base model.
+    """
     import torch
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
@@ -34,7 +43,7 @@ def build(directory: Path, *, tied: bool = False, chat_template: str | None = CH
     torch.manual_seed(0)
     config = Qwen2Config(
         vocab_size=len(tokenizer),
-        hidden_size=32,
+        hidden_size=hidden_size,
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=2,

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-# A copy of a model; pickled weights, other frameworks' formats and training leftovers stay behind.
-MODEL_FILES = ("*.safetensors", "*.safetensors.index.json", "*.txt", "*.model", "*.jinja", "*.py")
-MODEL_JSON = (
-    "config.json",
-    "generation_config.json",
+# Pickled weights, other frameworks' formats and training leftovers are not part of a model.
+WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
+CONFIGURATION = ("config.json", "generation_config.json")
+TOKENIZER = (
     "tokenizer*.json",
     "special_tokens_map.json",
     "added_tokens.json",
     "vocab.json",
+    "merges.txt",
+    "*.model",
+    "*.jinja",
 )
+EVERYTHING = (*WEIGHTS, *CONFIGURATION, *TOKENIZER)
 
 
 def locate(key: str, model: str, revision: str) -> Path:
@@ -27,13 +31,13 @@ def locate(key: str, model: str, revision: str) -> Path:
         _check(key, directory)
         return directory
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", model):
-        raise ValueError(f"{key}: {model} is not a directory: make it first, or name a hub id (owner/name)")
+        raise ValueError(
+            f"{key}: {model} is not a directory: make it first, or name a hub id (owner/name)"
+        )
     from huggingface_hub import snapshot_download
 
     try:
-        found = snapshot_download(
-            model, revision=revision, allow_patterns=[*MODEL_FILES, *MODEL_JSON]
-        )
+        found = snapshot_download(model, revision=revision, allow_patterns=list(EVERYTHING))
     except Exception as error:  # the hub's client raises a dozen unrelated types
         raise ValueError(
             f"{key}: {model} is not a directory here, and revision {revision!r} of that name could not be "
@@ -43,12 +47,10 @@ def locate(key: str, model: str, revision: str) -> Path:
     return Path(found)
 
 
-def files(directory: Path) -> list[Path]:
-    """The files that make up the model in a directory, sorted."""
+def files(directory: Path, patterns: Sequence[str] = EVERYTHING) -> list[Path]:
+    """The files of a model's directory that match, sorted."""
     return sorted(
-        path
-        for path in directory.iterdir()
-        if any(path.match(pattern) for pattern in (*MODEL_FILES, *MODEL_JSON))
+        path for path in directory.iterdir() if any(path.match(pattern) for pattern in patterns)
     )
 
 

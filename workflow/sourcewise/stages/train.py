@@ -89,7 +89,9 @@ def describe(
 
 def digests(base: Path, examples: Path, deepspeed: Path) -> dict[str, str]:
     """What a checkpoint belongs to, beside the parameters."""
-    weights = [f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in pretrained.files(base)]
+    weights = [
+        f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in pretrained.files(base)
+    ]
     packages = ("torch", "transformers", "trl", "deepspeed", "accelerate")
     with examples.open("rb") as content:
         rows = hashlib.file_digest(content, "sha256").hexdigest()
@@ -109,11 +111,15 @@ def enter(job: Job) -> None:
     if work.exists():
         same = described.exists() and described.read_text(encoding="utf-8") == content
         if not same:
-            print(f"train {job.name}: a checkpoint of another configuration is discarded", file=sys.stderr)
+            if last_checkpoint(job):
+                print(
+                    f"train {job.name}: settings or inputs changed, the interrupted training is discarded",
+                    file=sys.stderr,
+                )
             shutil.rmtree(work)
     job.checkpoints.mkdir(parents=True, exist_ok=True)
     kept = last_checkpoint(job)
-    for checkpoint in job.checkpoints.iterdir():
+    for checkpoint in job.checkpoints.glob("checkpoint-*"):
         if not (checkpoint / "complete").exists() or (kept and checkpoint != kept):
             shutil.rmtree(checkpoint)
     write(described, content)

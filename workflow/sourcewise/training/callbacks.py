@@ -1,4 +1,4 @@
-"""What happens beside the training steps: progress lines, and marks on complete checkpoints."""
+"""What happens beside the training steps: marks on complete checkpoints, and progress lines."""
 
 from __future__ import annotations
 
@@ -6,52 +6,40 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import torch.distributed
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-
 from sourcewise.progress import Progress
 
 
-class Complete(TrainerCallback):
-    """Marks a checkpoint when every process has written its part; one without the mark is never resumed."""
+def callbacks(name: str) -> list[Any]:
+    """The callbacks of a training, for `transformers.Trainer`."""
+    import torch.distributed
+    from transformers import TrainerCallback
 
-    def on_save(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Waits for all processes."""
-        torch.distributed.barrier()
-        if state.is_world_process_zero:
-            Path(args.output_dir, f"checkpoint-{state.global_step}", "complete").touch()
+    class Complete(TrainerCallback):  # type: ignore[misc]
+        """Marks a checkpoint when every process has written its part: only then may it be resumed."""
 
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            torch.distributed.barrier()
+            if state.is_world_process_zero:
+                Path(args.output_dir, f"checkpoint-{state.global_step}", "complete").touch()
 
-class Say(TrainerCallback):
-    """Prints how far the training is."""
+    class Say(TrainerCallback):  # type: ignore[misc]
+        """Prints how far the training is; after an interruption it counts the steps that are left."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._progress: Progress | None = None
+        progress: Progress | None = None
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """Counts the steps that are left, which are fewer after an interruption."""
-        if not state.is_world_process_zero:
-            return
-        if state.global_step:
-            print(f"train {self._name}: continues after step {state.global_step}", file=sys.stderr)
-        left = state.max_steps - state.global_step
-        self._progress = Progress(f"train {self._name}", left, "steps")
+        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if not state.is_world_process_zero:
+                return
+            if state.global_step:
+                print(f"train {name}: continues after step {state.global_step}", file=sys.stderr)
+            self.progress = Progress(f"train {name}", state.max_steps - state.global_step, "steps")
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """One step more."""
-        if self._progress:
-            self._progress.advance()
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if self.progress:
+                self.progress.advance()
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
-        """The closing line."""
-        if self._progress:
-            self._progress.finish()
+        def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if self.progress:
+                self.progress.finish()
+
+    return [Complete(), Say()]

@@ -9,12 +9,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sourcewise.training import sft
 from sourcewise.training.job import Job
 
 
 def run(job: Job) -> None:
     """Trains; returns when every process has ended well, else raises RuntimeError."""
-    worker = ["-m", "sourcewise.training.sft", str(Path(job.directory, "job.json"))]
+    worker = ["-m", sft.__name__, str(Path(job.directory, "job.json"))]
     environment = dict(os.environ)
     # Spinning OpenMP threads take the cores from each other; ninja is looked up on the PATH.
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -27,13 +28,18 @@ def run(job: Job) -> None:
         environment |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
         environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
     else:
-        torchrun = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={job.processes}"]
+        torchrun = [
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            f"--nproc-per-node={job.processes}",
+        ]
         command = [sys.executable, *torchrun, *worker]
     done = subprocess.run(command, env=environment, preexec_fn=_end_with_parent, check=False)
     if done.returncode:
         raise RuntimeError(
             f"training of {job.name} ended with {done.returncode}; the reason stands above. "
-            "What it had reached is kept: run again to continue"
+            "Run again to continue from its last checkpoint"
         )
 
 

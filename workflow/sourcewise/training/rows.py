@@ -66,10 +66,10 @@ def write(path: Path, stream: Iterable[Row], *, max_length: int, progress: Progr
             counts.excluded += len(batch) - len(kept)
             counts.trained += len(kept)
             counts.tokens += sum(len(row.input_ids) for row in kept)
-            counts.response_tokens += sum(
-                label != IGNORED for row in kept for label in row.labels
+            counts.response_tokens += sum(label != IGNORED for row in kept for label in row.labels)
+            writer.write_batch(
+                pa.record_batch([list(c) for c in zip(*kept, strict=True)] or [[], []], SCHEMA)
             )
-            writer.write_batch(pa.record_batch([list(c) for c in zip(*kept, strict=True)] or [[], []], SCHEMA))
             progress.advance(len(batch))
     partial.replace(path)
     return counts

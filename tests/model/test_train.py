@@ -1,0 +1,315 @@
+"""Students are trained as the paper says, survive a kill, and load."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pytest
+import tiny_qwen
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from sourcewise import tables
+from sourcewise.chat import exchanges
+from sourcewise.params.students import Student, Train
+from sourcewise.progress import Progress
+from sourcewise.stages import train as stage
+from sourcewise.tables import Example, Message
+from sourcewise.training import rows
+from sourcewise.training.job import Job, last_checkpoint
+
+STUDENT = Student(dataset="math", seed=3)
+LENGTHS = (3, 40, 11, 25, 7, 60, 18, 2)
+
+
+def example(number: int, *turns: str) -> Example:
+    roles = ("user", "assistant") * len(turns)
+    messages = [Message(role, text) for role, text in zip(roles, turns, strict=False)]
+    return Example(f"{number:032x}", "math", "t", messages, 1, 1, 1.0, None)
+
+
+EXAMPLES = [example(n, f"{n}+{n}?", f"<think>{'x' * n}</think>{n}") for n in LENGTHS]
+EXAMPLES.append(example(90, "first?", "one", "second?", "<think>y</think>two"))
+TOO_LONG = example(99, "long?", "z" * 200)
+
+
+def settings(base: Path, **changes: Any) -> Train:
+    values = {
+        "base": str(base),
+        "revision": "main",
+        "learning_rate": 1e-2,
+        "warmup_fraction": 0.05,
+        "epochs": 40,
+        "max_steps": None,
+        "max_length": 128,
+        "global_batch": 16,
+        "packing": True,
+        "adam_betas": (0.9, 0.98),
+        "weight_decay": 0.01,
+        "max_grad_norm": 1.0,
+        "precision": "float32",
+        "system": None,
+    }
+    return Train.model_validate(values | changes)
+
+
+class Made(NamedTuple):
+    out: Path
+    loss: Path
+    metrics: Path
+
+    def steps(self) -> list[dict[str, str]]:
+        with self.loss.open() as file:
+            return list(csv.DictReader(file))
+
+    def numbers(self) -> dict[str, Any]:
+        return json.loads(self.metrics.read_text())
+
+
+def places(directory: Path) -> Made:
+    return Made(directory / "s", directory / "loss.csv", directory / "training.json")
+
+
+def train(directory: Path, base: Path, examples: list[Example] | None, **changes: Any) -> Made:
+    made = places(directory)
+    given: tuple[Path, ...] = ()
+    if examples is not None:
+        given = (directory / "examples.parquet",)
+        tables.write(given[0], Example, examples)
+    stage.run(
+        name="s",
+        train=settings(base, **changes),
+        student=STUDENT if given else Student(dataset=None, seed=3),
+        examples=given,
+        **made._asdict(),
+    )
+    return made
+
+
+def separate_loss(base: Path, examples: list[Example]) -> float:
+    """The mean negative log likelihood of all final responses, each example alone in the model."""
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    total, n = 0.0, 0
+    for one in examples:
+        [(prompt, response)] = exchanges(tokenizer, [one.messages])
+        logits = model(torch.tensor([prompt + response])).logits[0].log_softmax(-1)
+        for place, token in enumerate(response, len(prompt)):
+            total -= logits[place - 1, token].item()
+            n += 1
+    return total / n
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_qwen.build(tmp_path_factory.mktemp("untied") / "base")
+
+
+@pytest.fixture(scope="module")
+def student(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """An uninterrupted training in which every step sees all examples."""
+    return train(tmp_path_factory.mktemp("student"), base, [*EXAMPLES, TOO_LONG])
+
+
+def test_only_the_final_response_and_its_end_of_turn_carry_loss(base: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    [row] = rows.rows(tokenizer, [EXAMPLES[-1]], system=None)
+    learnt = [label for label in row.labels if label != rows.IGNORED]
+    assert tokenizer.decode(learnt) == "<think>y</think>two<|im_end|>"
+    assert row.labels[-len(learnt) :] == learnt
+    assert "one" in tokenizer.decode(row.input_ids[: -len(learnt)])
+
+
+def test_an_example_that_does_not_end_with_the_assistant_is_an_error(base: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    with pytest.raises(ValueError, match="00a does not end with an assistant turn"):
+        list(rows.rows(tokenizer, [example(10, "q?", "a", "q2?")], system=None))
+
+
+def test_examples_over_the_row_length_are_left_out_and_none_is_cut(tmp_path: Path) -> None:
+    stream = [rows.Row(list(range(n)), [rows.IGNORED] * (n - 1) + [7]) for n in (5, 9, 8, 30)]
+    progress = Progress("rows", 4, "examples")
+    counts = rows.write(tmp_path / "rows.arrow", stream, max_length=8, progress=progress)
+    kept = pa.ipc.open_stream(tmp_path / "rows.arrow").read_all()
+    assert [len(ids) for ids in kept["input_ids"]] == [5, 8]
+    assert (counts.examples, counts.excluded, counts.trained) == (4, 2, 2)
+    assert (counts.tokens, counts.response_tokens) == (13, 2)
+
+
+def test_packed_examples_do_not_see_each_other(student: Made, base: Path) -> None:
+    """The first step is taken before any change: its loss is that of the base on all examples."""
+    assert student.numbers()["packed_rows"] < len(EXAMPLES)
+    first = float(student.steps()[0]["loss"])
+    assert first == pytest.approx(separate_loss(base, EXAMPLES), abs=1e-5)
+
+
+def test_training_says_what_it_did(student: Made) -> None:
+    numbers = student.numbers()
+    assert (numbers["examples"], numbers["excluded_too_long"]) == (len(EXAMPLES) + 1, 1)
+    assert (numbers["steps"], numbers["epochs"]) == (40, 40)
+    steps = student.steps()
+    assert [int(step["step"]) for step in steps] == list(range(1, 41))
+    # Two of 40 steps warm up; a step counts the rate before it.
+    assert max(steps, key=lambda step: float(step["learning_rate"]))["step"] == "3"
+    assert numbers["final_loss"] < float(steps[0]["loss"]) - 1
+
+
+def test_a_student_stops_at_the_end_of_its_turn(student: Made, base: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(student.out)
+    model = AutoModelForCausalLM.from_pretrained(student.out)
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert tokenizer.eos_token == "<|im_end|>"
+    assert model.generation_config.eos_token_id == [end, 0]
+    same = [
+        path.name
+        for path in base.iterdir()
+        if path.name in ("tokenizer.json", "chat_template.jinja")
+    ]
+    assert len(same) == 2
+    for name in same:
+        assert (student.out / name).read_bytes() == (base / name).read_bytes()
+
+
+def test_nothing_is_left_beside_the_student(student: Made) -> None:
+    names = {path.name for path in student.out.parent.iterdir()}
+    assert names == {"s", "loss.csv", "training.json", "examples.parquet"}
+
+
+def test_a_killed_training_continues_to_the_same_bytes(
+    student: Made, base: Path, tmp_path: Path
+) -> None:
+    made = places(tmp_path)
+    source = tmp_path / "examples.parquet"
+    tables.write(source, Example, [*EXAMPLES, TOO_LONG])
+    command = [sys.executable, "-m", "sourcewise", "train", "--name", "s"]
+    command += ["--train", settings(base).model_dump_json(), "--student", STUDENT.model_dump_json()]
+    command += ["--examples", str(source)]
+    for name, path in made._asdict().items():
+        command += [f"--{name}", str(path)]
+    running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    checkpoints = tmp_path / ".s.training" / "checkpoints"
+    while not list(checkpoints.glob("checkpoint-*/complete")):
+        assert running.poll() is None, "the training ended before it could be killed"
+        time.sleep(0.01)
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    for child in children:
+        while Path(f"/proc/{child}/stat").exists():
+            time.sleep(0.05)
+    assert not (checkpoints.parent / "model").exists(), "the training outlived its stage"
+
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "continues after step" in again.stderr
+    for path in student.out.iterdir():
+        assert (made.out / path.name).read_bytes() == path.read_bytes(), path.name
+    assert made.loss.read_text() == student.loss.read_text()
+    assert made.metrics.read_text() == student.metrics.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage_of_zero", [2, 3])
+def test_two_processes_train_a_model_with_tied_embeddings(
+    stage_of_zero: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tiny_qwen.build(tmp_path / "base", tied=True)
+    sharding = stage.DEEPSPEED.with_name(f"zero{stage_of_zero}.json")
+    monkeypatch.setenv("SOURCEWISE_PROCESSES", "2")
+    monkeypatch.setenv("SOURCEWISE_DEEPSPEED", str(sharding))
+    # Unpacked rows of two examples each: both processes get their own.
+    made = train(tmp_path, base, EXAMPLES[:8], epochs=2, packing=False)
+    assert float(made.steps()[0]["loss"]) == pytest.approx(
+        separate_loss(base, EXAMPLES[:8]), abs=1e-5
+    )
+    from safetensors import safe_open
+
+    with safe_open(made.out / "model.safetensors", "pt") as file:
+        assert "lm_head.weight" not in file.keys()  # noqa: SIM118
+    trained = AutoModelForCausalLM.from_pretrained(made.out)
+    assert trained.lm_head.weight.data_ptr() == trained.model.embed_tokens.weight.data_ptr()
+    before = AutoModelForCausalLM.from_pretrained(base)
+    assert not torch.equal(trained.lm_head.weight, before.lm_head.weight)
+
+
+def test_a_student_without_dataset_is_the_base_unchanged(base: Path, tmp_path: Path) -> None:
+    (base / "training.json").write_text("{}")
+    made = train(tmp_path, base, None)
+    assert {p.name for p in made.out.iterdir()} == {p.name for p in base.iterdir()} - {
+        "training.json"
+    }
+    for path in made.out.iterdir():
+        assert path.read_bytes() == (base / path.name).read_bytes()
+    assert made.loss.read_text() == "step,epoch,loss,learning_rate\n"
+    assert made.numbers() == {"student": "s", "trained": False, "steps": 0}
+
+
+def test_a_base_that_does_not_exist_is_named_with_its_key(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"train\.base: models/pretrained/bse is not a directory"):
+        train(tmp_path, Path("models/pretrained/bse"), None)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"train\.base: .*empty holds no model"):
+        train(tmp_path, tmp_path / "empty", None)
+
+
+def test_a_batch_that_does_not_divide_among_the_processes_is_refused(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCEWISE_PROCESSES", "3")
+    with pytest.raises(ValueError, match=r"global_batch 16 does not divide among 3 processes"):
+        train(tmp_path, base, EXAMPLES)
+
+
+def test_an_empty_dataset_is_refused_with_the_student_and_the_dataset(
+    base: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match="student s: dataset 'math' has no example"):
+        train(tmp_path, base, [])
+
+
+def job(directory: Path, **changes: Any) -> Job:
+    values = {
+        "name": "s",
+        "train": settings(Path("base")),
+        "seed": 3,
+        "base": "base",
+        "examples": "examples.parquet",
+        "inputs": {},
+        "deepspeed": "zero1.json",
+        "processes": 1,
+        "directory": str(directory),
+    }
+    return Job.model_validate(values | changes)
+
+
+def test_checkpoints_serve_only_the_same_job_and_only_when_complete(tmp_path: Path) -> None:
+    described = job(tmp_path / "work")
+    stage.enter(described)
+    for step in (4, 8, 12):
+        (described.checkpoints / f"checkpoint-{step}").mkdir()
+    (described.checkpoints / "checkpoint-8" / "complete").touch()
+    stage.enter(described)
+    assert [path.name for path in described.checkpoints.iterdir()] == ["checkpoint-8"]
+    other = job(tmp_path / "work", seed=4)
+    stage.enter(other)
+    assert last_checkpoint(other) is None
+
+
+@pytest.mark.parametrize(
+    ("processes", "budget", "expected"),
+    [(1, 512, (16, 4)), (2, 512, (8, 4)), (1, 1, (16, 1)), (16, 512, (1, 1)), (1, 700, (16, 4))],
+)
+def test_rows_at_once_fit_the_budget_and_divide_the_batch(
+    processes: int, budget: int, expected: tuple[int, int]
+) -> None:
+    from sourcewise.training.sft import batches
+
+    assert batches(job(Path("work"), processes=processes), budget=budget) == expected
