@@ -1,4 +1,4 @@
-"""What every verifier takes and gives: `score(attempts, *, knobs) -> verdicts`, in the order of the attempts."""
+"""What every verifier takes and gives: `score(attempts, *, knobs)` yields verdicts in the same order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_DETAIL = 300
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Attempt:
-    """A response with what is needed to judge it; `reference` is JSON that only the category's verifier reads."""
+    """A response with what is needed to judge it; only the category's verifier reads `reference`."""
 
     query_id: str
     attempt: int
@@ -43,7 +43,7 @@ def failed(status: str, detail: str) -> Outcome:
 
 
 def cut_short(attempt: Attempt) -> Outcome | None:
-    """The outcome `truncated` where the response was cut off, else None: half an answer never passes."""
+    """The outcome of a response that was cut off, else None: half an answer never passes."""
     if attempt.finish_reason == "length":
         return failed("truncated", "cut at max_tokens")
     if final_answer(attempt.text) is None:

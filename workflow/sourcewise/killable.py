@@ -1,30 +1,30 @@
-"""Worker processes that can be killed: a function over items, each item under a deadline and a memory cap.
+"""Workers that can be killed: a function over items, each under a deadline and a memory cap.
 
-A signal or an exception inside the worker is no guarantee: code in C ignores both, libraries swallow
-exceptions. Here the parent watches, kills the process, gives the item its status and hands the items
-that waited behind it to a fresh worker. Workers start with the first item, not before.
+A signal or an exception inside the worker is no guarantee: code in C ignores both, and libraries
+swallow exceptions. Here the parent watches, kills the process, gives the item its status and hands the
+items that waited behind it to a fresh worker. Workers start with the first item, not before.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import multiprocessing
 import os
 import resource
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 Value = TypeVar("Value")
 
-CHUNK = 16  # items per message: one reply each, so that only the current one is lost with its worker
+CHUNK = 16  # items per message; one reply each, so that a kill loses only the current one
 RECYCLE = 5000  # items per worker: sympy's caches grow without bound
 PATIENCE = 10  # wall seconds granted per CPU second, for a loaded machine and for sleepers
 MIB = 1 << 20
@@ -32,7 +32,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 class Reply(NamedTuple, Generic[Value]):
-    """`status` is done, timeout, memory or crash; `value` belongs to done, `detail` to the others."""
+    """`status` is done, timeout, memory or crash; `value` belongs to done, `detail` to the rest."""
 
     status: str
     value: Value | None
@@ -45,7 +45,8 @@ class _Worker:
     def __init__(self, work: Callable[[Any], Any], memory_mb: int) -> None:
         context = multiprocessing.get_context("fork")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, work, memory_mb, os.getpid()), daemon=True)
+        arguments = (theirs, work, memory_mb, os.getpid())
+        self.process = context.Process(target=_serve, args=arguments, daemon=True)
         self.process.start()
         theirs.close()
         self.held: deque[tuple[int, Any]] = deque()
@@ -76,7 +77,7 @@ class _Worker:
 
 
 class Pool(Generic[Item, Value]):
-    """`work` over items in killable processes; `seconds` of CPU time and `memory_mb` MiB for each item.
+    """`work` over items in killable processes, each item within `seconds` of CPU time and `memory_mb`.
 
     `warm` runs once in the parent before the first worker, which inherits what it loaded.
     """
@@ -97,9 +98,7 @@ class Pool(Generic[Item, Value]):
     def __enter__(self) -> Pool[Item, Value]:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for worker in self._workers:
             worker.kill()
         self._workers.clear()
@@ -117,14 +116,16 @@ class Pool(Generic[Item, Value]):
                 if worker.pipe in ready:
                     self._receive(worker, replies, pending)
                 elif worker.overdue(self._seconds):
-                    self._bury(worker, replies, pending, Reply("timeout", None, f"over {self._seconds:g} s"))
+                    late: Reply[Value] = Reply("timeout", None, f"over {self._seconds:g} s")
+                    self._bury(worker, replies, pending, late)
         return [replies[index] for index in range(n)]
 
     def _hand_out(self, pending: deque[tuple[int, Item]]) -> None:
         idle = [worker for worker in self._workers if not worker.held]
         while pending and (idle or len(self._workers) < self._size):
             if self._warm is not None:
-                self._warm, _ = None, self._warm()
+                self._warm()
+                self._warm = None
             if not idle:
                 self._workers.append(_Worker(self._work, self._memory_mb))
                 idle = [self._workers[-1]]
@@ -152,9 +153,10 @@ class Pool(Generic[Item, Value]):
         pending: deque[tuple[int, Item]],
         reply: Reply[Value] | None,
     ) -> None:
-        """The current item of a dead or overdue worker has its status; what waited behind it goes on."""
+        """Settles the current item of a dead or overdue worker; what waited behind it goes on."""
         code = worker.kill()
-        replies[worker.held.popleft()[0]] = reply or Reply("crash", None, f"the worker died: {_died(code)}")
+        index, _ = worker.held.popleft()
+        replies[index] = reply or Reply("crash", None, f"the worker died: {_died(code)}")
         self._retire(worker, pending)
 
     def _retire(self, worker: _Worker, pending: deque[tuple[int, Item]]) -> None:
@@ -168,6 +170,7 @@ def _serve(pipe: Connection, work: Callable[[Any], Any], memory_mb: int, parent:
     """The life of a worker: chunks in, one reply per item out, until the parent is gone."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when a worker ends
+    faulthandler.disable()  # a crash is a reply, not a page in the log
     if os.getppid() != parent:
         os._exit(1)
     ceiling = _mapped_bytes() + memory_mb * MIB
@@ -193,7 +196,7 @@ def _attempt(work: Callable[[Any], Any], item: Any) -> tuple[str, Any, str]:
 
 
 def default_workers() -> int:
-    """How many workers a stage may run: $SOURCEWISE_WORKERS, else the cores this process may use."""
+    """How many workers a stage may run: $SOURCEWISE_WORKERS, else the cores it may use."""
     return int(os.environ.get("SOURCEWISE_WORKERS") or len(os.sched_getaffinity(0)))
 
 

@@ -8,15 +8,21 @@ import shutil
 import sys
 from pathlib import Path
 
+from sourcewise.sandbox import inside
+
 NOBODY = 65534
 TMP_BYTES = 64 << 20
+DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 
 
-class SandboxUnavailable(RuntimeError):
+class SandboxUnavailableError(RuntimeError):
     """Programs cannot be run safely here; the message names the remedy."""
 
 
-NO_BWRAP = "bubblewrap is not installed: programs are only run inside it. Install it (Debian, Ubuntu: apt-get install bubblewrap)"
+NO_BWRAP = (
+    "bubblewrap is not installed, and programs are only run inside it: install it "
+    "(Debian, Ubuntu: apt-get install bubblewrap)"
+)
 NO_NAMESPACES = """\
 bubblewrap cannot make a sandbox here: {problem}
 It needs unprivileged user namespaces. Check, as an administrator:
@@ -33,11 +39,11 @@ def command() -> tuple[str, ...]:
     """bwrap with all its flags, ending with the interpreter and the program that runs inside.
 
     The caller puts descriptors in the place of the elements "SECCOMP" and "INFO".
-    Raises SandboxUnavailable where bwrap or a usable interpreter is missing.
+    Raises SandboxUnavailableError where bwrap or a usable interpreter is missing.
     """
     bwrap = shutil.which("bwrap")
     if bwrap is None:
-        raise SandboxUnavailable(NO_BWRAP)
+        raise SandboxUnavailableError(NO_BWRAP)
     python, binds = interpreter()
     # No /proc and three devices: what is not there needs no guard. Without --remount-ro the root
     # would be a writable file system without a limit.
@@ -46,26 +52,26 @@ def command() -> tuple[str, ...]:
         *("--new-session", "--clearenv", "--cap-drop", "ALL"),
         *("--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "sandbox"),
         *("--ro-bind", "/usr", "/usr", *_links(), *binds),
-        *(part for name in ("null", "zero", "urandom") for part in ("--dev-bind", *[f"/dev/{name}"] * 2)),
+        *(part for device in DEVICES for part in ("--dev-bind", device, device)),
         *("--size", str(TMP_BYTES), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"),
         # A fixed hash seed: the order of a set must not change a verdict.
         *("--setenv", "PYTHONHASHSEED", "0", "--seccomp", "SECCOMP", "--info-fd", "INFO", "--"),
-        *(python, "-s", "-S", "-B", "-c", Path(__file__).with_name("inside.py").read_text("utf-8")),
+        *(python, "-s", "-S", "-B", "-c", Path(inside.__file__).read_text("utf-8")),
     )
 
 
 def interpreter() -> tuple[str, tuple[str, ...]]:
     """A Python that the sandboxed user can read, this one's if possible, and the binds it needs."""
     own = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
-    candidates = [own, Path(f"/usr/bin/{own.name}"), Path(f"/usr/local/bin/{own.name}"), Path("/usr/bin/python3")]
-    for candidate in candidates:
+    system = [f"/usr/bin/{own.name}", f"/usr/local/bin/{own.name}", "/usr/bin/python3"]
+    for candidate in (own, *map(Path, system)):
         if candidate.exists() and _readable(candidate):
             prefix = str(candidate.resolve().parent.parent)
             inside_usr = Path(prefix).is_relative_to("/usr")
             return str(candidate), () if inside_usr else ("--ro-bind", prefix, prefix)
-    raise SandboxUnavailable(
-        f"no Python for the sandbox: {own} cannot be read by an unprivileged user and /usr/bin/python3 "
-        "does not exist. Install the system's python3 (Debian, Ubuntu: apt-get install python3)"
+    raise SandboxUnavailableError(
+        f"no Python for the sandbox: an unprivileged user cannot read {own}, and there is no "
+        "/usr/bin/python3. Install the system's (Debian, Ubuntu: apt-get install python3)"
     )
 
 

@@ -32,8 +32,11 @@ class Limits(NamedTuple):
 class Conversation:
     """Sends a request to a process and collects what it writes."""
 
-    def __init__(self, process: subprocess.Popen[bytes], request: bytes, *, output_bytes: int) -> None:
-        assert process.stdin and process.stdout and process.stderr
+    def __init__(
+        self, process: subprocess.Popen[bytes], request: bytes, *, output_bytes: int
+    ) -> None:
+        if not (process.stdin and process.stdout and process.stderr):
+            raise ValueError("the process needs pipes for its input, output and errors")
         self._process, self._unsent, self._room = process, memoryview(request), output_bytes
         self._pipes = (process.stdin, process.stdout, process.stderr)
         self._stdin, self._stdout, self._stderr = (pipe.fileno() for pipe in self._pipes)
@@ -93,7 +96,7 @@ class Conversation:
         return bool(part)
 
     def _drain(self) -> None:
-        """What the pipes still hold; a process left behind may keep them open, so not until their end."""
+        """Reads what the pipes still hold; a process left behind may keep them open for ever."""
         for descriptor in (self._stdout, self._stderr):
             before = -1
             while before < len(self.output) + len(self.errors) <= self._room:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, NamedTuple
 
+MAX_HASHED = 10_000  # a program can make all its integers collide, and then the cost is the square
+
 
 class Value(NamedTuple):
     """A value, or the `error` in whose place it is."""
@@ -54,6 +56,8 @@ def _plain(parsed: Any) -> Any:
             return [_plain(part) for part in content]
         case "t":
             return tuple(_plain(part) for part in content)
+        case "s" | "d" if len(content) > MAX_HASHED:
+            raise ValueError("too many entries")
         case "s":
             return {_plain(part) for part in content}
         case "d":

@@ -1,4 +1,4 @@
-"""Runs inside the sandbox, before and around a model's program; never imported by the pipeline.
+"""Runs inside the sandbox, before and around a model's program; the pipeline only reads its source.
 
 Reads from descriptor 0 a line of numbers (CPU seconds, memory in MiB, then the length of the program
 and of each expression), the program and the expressions. With expressions, every one is evaluated in
@@ -6,15 +6,18 @@ the program's namespace and its value written as one line of JSON; without, the 
 and the rest of descriptor 0 is its input. Values are plain data: nothing here can name a verdict.
 """
 
+# ruff: noqa: UP031 (JSON's braces make f-strings unreadable)
+
 import os
 import resource
 import sys
 from _json import encode_basestring_ascii as quote
 
+SEQUENCES = {list: "l", tuple: "t", set: "s", frozenset: "s"}
 PROCESSES, OPEN_FILES, FILE_BYTES, STACK_BYTES = 32, 64, 32 << 20, 64 << 20
 
 
-def receive(n):
+def receive(n: int) -> str:
     """Exactly n bytes of descriptor 0, leaving the rest for the program."""
     parts = []
     while n:
@@ -25,7 +28,7 @@ def receive(n):
     return b"".join(parts).decode()
 
 
-def header():
+def header() -> list[int]:
     """The numbers of the first line."""
     line = b""
     while not line.endswith(b"\n"):
@@ -33,7 +36,7 @@ def header():
     return [int(number) for number in line.split()]
 
 
-def limit(seconds, memory_mb):
+def limit(seconds: int, memory_mb: int) -> None:
     """The program's own limits; hard, so that it cannot raise them."""
     for name, value in (
         ("CPU", seconds),
@@ -48,7 +51,7 @@ def limit(seconds, memory_mb):
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value + (name == "CPU")))
 
 
-def encode(value):
+def encode(value: object) -> str:
     """JSON of plain data, subclasses as their base; anything else is only named."""
     if value is None:
         return "null"
@@ -63,7 +66,7 @@ def encode(value):
     if isinstance(value, dict):
         pairs = ",".join("[%s,%s]" % (encode(k), encode(v)) for k, v in dict.items(value))
         return '{"d":[%s]}' % pairs
-    for kind, tag in ((list, "l"), (tuple, "t"), (set, "s"), (frozenset, "s")):
+    for kind, tag in SEQUENCES.items():
         if isinstance(value, kind):
             return '{"%s":[%s]}' % (tag, ",".join(map(encode, kind.__iter__(value))))
     if isinstance(value, (bytes, bytearray)):
@@ -73,7 +76,7 @@ def encode(value):
     return '{"o":%s}' % quote(type(value).__name__)
 
 
-def explain(error):
+def explain(error: BaseException) -> str:
     """An exception in a line."""
     try:
         text = str(error)[:200]
@@ -82,7 +85,7 @@ def explain(error):
     return '{"error":%s}' % quote(type(error).__name__ + (": " + text if text else ""))
 
 
-def main():
+def main() -> None:
     """One program: as a script, or with expressions to evaluate."""
     seconds, memory_mb, n_program, *n_expressions = header()
     program = receive(n_program)
@@ -116,4 +119,5 @@ def main():
     os._exit(0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -68,7 +68,8 @@ def program(machine: str | None = None) -> bytes:
     """The filter for a machine (default: this one); raises ValueError for one that has no table here."""
     machine = machine or platform.machine()
     if machine not in _AUDIT_ARCH:
-        raise ValueError(f"no system call table for {machine}: the sandbox knows {list(_AUDIT_ARCH)}")
+        known = ", ".join(_AUDIT_ARCH)
+        raise ValueError(f"no system call table for {machine}: the sandbox knows {known}")
     column = list(_AUDIT_ARCH).index(machine)
     numbers = sorted(pair[column] for pair in _DENIED.values())
     deny = len(numbers) + 1  # instructions between the first comparison and the denial

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sourcewise.sandbox import decode, seccomp
-from sourcewise.sandbox.command import NO_NAMESPACES, NOBODY, SandboxUnavailable, command
+from sourcewise.sandbox.command import NO_NAMESPACES, NOBODY, SandboxUnavailableError, command
 from sourcewise.sandbox.conversation import Conversation, Limits
 
 OUTPUT_BYTES = 1 << 20
@@ -45,7 +45,9 @@ def run_script(program: str, stdin: str, *, limits: Limits) -> Result:
     return _run(request, limits)
 
 
-def evaluate(program: str, expressions: Sequence[str], *, limits: Limits) -> tuple[Result, list[decode.Value]]:
+def evaluate(
+    program: str, expressions: Sequence[str], *, limits: Limits
+) -> tuple[Result, list[decode.Value]]:
     """The values of expressions in the namespace of a program, one process for all.
 
     Fewer values than expressions come back where the program ended in between.
@@ -56,10 +58,12 @@ def evaluate(program: str, expressions: Sequence[str], *, limits: Limits) -> tup
 
 
 def probe() -> None:
-    """Makes one sandbox and uses it; raises SandboxUnavailable with the remedy where that fails."""
+    """Makes one sandbox and uses it; raises SandboxUnavailableError with the remedy where that fails."""
     result, values = evaluate("def f(x): return x + 1", ["f(41)"], limits=Limits(5, 512))
     if result.ended != "exit" or values != [decode.Value(42, None)]:
-        raise SandboxUnavailable(NO_NAMESPACES.format(problem=f"a test program ended with {result}"))
+        raise SandboxUnavailableError(
+            NO_NAMESPACES.format(problem=f"a test program ended with {result}")
+        )
 
 
 def _request(program: str, expressions: Sequence[str], limits: Limits) -> bytes:
@@ -75,7 +79,7 @@ def _run(request: bytes, limits: Limits) -> Result:
         if raw.output.startswith(READY):
             return _result(raw)
     problem = raw.errors.decode("utf-8", "replace").strip() or f"it ended with code {raw.code}"
-    raise SandboxUnavailable(NO_NAMESPACES.format(problem=problem))
+    raise SandboxUnavailableError(NO_NAMESPACES.format(problem=problem))
 
 
 def _result(raw: _Raw) -> Result:
@@ -128,7 +132,7 @@ def _filled_pipe(content: bytes) -> int:
 
 def _end(process: subprocess.Popen[bytes], info_fd: int) -> None:
     """Returns when every process of the sandbox is gone: the first one ends only after all others."""
-    with open(info_fd, "rb") as info:
+    with os.fdopen(info_fd, "rb") as info:
         text = info.read()  # bwrap has written it and closed its end before the program starts
     first = None
     if text:
@@ -145,5 +149,7 @@ def _end(process: subprocess.Popen[bytes], info_fd: int) -> None:
         gone = select.poll()
         gone.register(first, select.POLLIN)
         if not gone.poll(END_MS):
-            raise SandboxUnavailable(f"sandbox {process.pid} does not end: its processes survive SIGKILL")
+            raise SandboxUnavailableError(
+                f"sandbox {process.pid} does not end: it survives SIGKILL"
+            )
         os.close(first)

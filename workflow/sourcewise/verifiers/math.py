@@ -1,15 +1,14 @@
 """Verifier of mathematics: rules that are exact, then math-verify in workers that can be killed.
 
 Reference: `{"answer": "42"}`. Score 1 for an equal answer, else 0 (PAPER §4). math-verify sees the
-extracted answer only, never the response, and what it takes for equal is checked again to many digits:
-alone it takes 1e-7 for 2e-7 and π for 3.141593.
+extracted answer only, never the response, and numbers that it takes for equal are compared again to
+many digits: alone it takes 1e-7 for 2e-7 and π for 3.141593.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
-import json
 import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -47,9 +46,9 @@ def score(attempts: Iterable[Attempt], *, knobs: MathVerifier) -> Iterator[Verdi
 
 def _by_rules(attempt: Attempt, knobs: MathVerifier) -> Outcome | Pair:
     """The outcome where rules can tell, else what is left to compare: (reference, answer)."""
-    reference = read_reference(attempt.reference)
-    if isinstance(reference, Outcome):
-        return reference
+    reference = answers.read_reference(attempt.reference)
+    if reference is None:
+        return failed("bad_reference", f'{attempt.reference[:80]!r} is not {{"answer": "…"}}')
     if short := cut_short(attempt):
         return short
     found = answers.find(attempt.text, max_chars=knobs.max_answer_chars)
@@ -57,17 +56,6 @@ def _by_rules(attempt: Attempt, knobs: MathVerifier) -> Outcome | Pair:
         return failed("no_answer", found.problem)
     equal = answers.decide(reference, found.answer)
     return (reference, found.answer) if equal is None else _say(equal, reference, found.answer)
-
-
-def read_reference(reference: str) -> str | Outcome:
-    """The expected answer of a reference, or the outcome that says what is wrong with it."""
-    try:
-        answer = json.loads(reference)["answer"]
-    except (ValueError, KeyError, TypeError):
-        answer = None
-    if not isinstance(answer, str) or not answer.strip():
-        return failed("bad_reference", f'reference {reference[:80]!r} is not {{"answer": "…"}}')
-    return answer
 
 
 def _say(equal: bool, reference: str, answer: str) -> Outcome:
@@ -83,7 +71,7 @@ def _outcome(pair: Pair, reply: Reply[str]) -> Outcome:
 
 
 def compare(pair: Pair) -> str:
-    """Runs in a worker: `equal`, `different`, or `unreadable` where the reference is no mathematics."""
+    """`equal`, `different`, or `unreadable` where the reference is no mathematics; runs in a worker."""
     parse, verify = _math_verify()
     wanted = parse(pair[0])
     if not wanted or isinstance(wanted[0], str):
@@ -95,7 +83,7 @@ def compare(pair: Pair) -> str:
 
 
 def _warm() -> None:
-    """Loads math-verify and grows its parser's tables, a second or two that every worker then inherits."""
+    """Loads math-verify and grows its parser's tables: seconds that every worker then inherits."""
     for pair in (
         ("\\frac{\\sqrt{3}}{2}", "\\sqrt{\\frac{3}{4}}"),
         ("(2,\\infty) \\cup [0,1)", "x > 2"),
@@ -124,7 +112,7 @@ def _math_verify() -> Any:
 
 
 def same_numbers(wanted: Any, given: Any) -> bool:
-    """Whether numbers that passed as equal agree in their leading digits, however small; true for the rest."""
+    """Whether numbers agree in their leading digits, however small; true for what is no number."""
     import sympy
 
     if isinstance(wanted, sympy.Tuple | sympy.MatrixBase) and isinstance(given, type(wanted)):
