@@ -1,4 +1,4 @@
-"""Reasons to drop a query, one function each (PAPER §2.1, step 2).
+"""Reasons to drop a query, one function each (paper §2.1, step 2).
 
 The paper names the reasons and leaves patterns and thresholds open; what counts is written here.
 Each function takes the text of a query's user turns and returns the value that decided, or None.
@@ -16,16 +16,25 @@ from sourcewise.text import normalise, query_text
 
 URL = re.compile(r"\b(?:https?|ftp)://\S+|\bwww\.[a-z0-9-]+\.[a-z]{2,}\S*", re.IGNORECASE)
 
+# Blanks are `[ \t]`, not `\s`: a flood of empty lines must not make a search quadratic.
 TABLES = {
-    "markdown": re.compile(r"^\s*\|?\s*:?-{2,}:?\s*(?:\|\s*:?-{2,}:?\s*)+\|?\s*$", re.MULTILINE),
-    "pipes": re.compile(r"^\s*\|(?:[^|\n]*\|){2,}\s*\n\s*\|(?:[^|\n]*\|){2,}\s*$", re.MULTILINE),
+    "markdown": re.compile(
+        r"^[ \t]*\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)+\|?[ \t\r]*$", re.MULTILINE
+    ),
+    "pipes": re.compile(r"(?:^[ \t]*\|(?:[^|\n]*\|){2,}[ \t\r]*(?:\n|\Z)){2,}", re.MULTILINE),
     "html": re.compile(r"<\s*(?:table|tr|td|th)\b[^>]*>", re.IGNORECASE),
     "latex": re.compile(
-        r"\\begin\{(?:tabular[xy*]?|longtable|table\*?)\}|\\begin\{array\}(?:(?!\\end\{array\}).)*\\hline",
+        r"\\begin\{(?:tabular[xy*]?|longtable|table\*?)\}"
+        r"|\\begin\{array\}(?:(?!\\end\{array\}).)*\\hline",
         re.DOTALL,
     ),
-    "tabs": re.compile(r"^[^\t\n]*\S\t+\S[^\n]*\n[^\t\n]*\S\t+\S[^\n]*$", re.MULTILINE),
-    "rules": re.compile(r"^\s*\+(?:[-=]{2,}\+){2,}\s*$", re.MULTILINE),
+    # Two rows of three cells or three rows of two; a stray tab in running text is none.
+    "tabs": re.compile(
+        r"(?:^[^\t\n]*\S(?:\t+[^\t\n]*\S){2,}[ \r]*(?:\n|\Z)){2,}"
+        r"|(?:^[^\t\n]*\S\t+[^\t\n]*\S[ \r]*(?:\n|\Z)){3,}",
+        re.MULTILINE,
+    ),
+    "rules": re.compile(r"^[ \t]*\+(?:[-=]{2,}\+){2,}[ \t\r]*$", re.MULTILINE),
 }
 
 # Symbols of mathematics and typography that Unicode files under "other symbol".
@@ -49,7 +58,7 @@ CUT = re.compile(rf"(?:…|(?<!\.)\.\.\.|[,(\[{{]|\b(?:{OPEN_WORDS}))$", re.IGNO
 # "1. apples\n2. ..." shows the form of a list; nothing was cut.
 OPEN_LIST = re.compile(r"^\s*(?:[*•-]|\d+[.)])?\s*(?:…|\.\.\.)$")
 NOTHING_FOLLOWS = re.compile(r"\b(?:following|below)\b[^.!?\n]*:$", re.IGNORECASE)
-FENCE = re.compile(r"^\s*(?:```|~~~)", re.MULTILINE)
+FENCE = re.compile(r"^[ \t]*(?:```|~~~)", re.MULTILINE)
 FIGURE_WORDS = r"(?:figure|diagram|picture|image|graph|chart|photo|drawing|illustration)"
 FIGURE = re.compile(
     rf"\b(?:shown|depicted|pictured|illustrated|seen|given)\s+(?:in|by)\s+(?:the\s+)?{FIGURE_WORDS}\b"

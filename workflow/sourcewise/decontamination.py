@@ -1,6 +1,6 @@
 """Benchmark items in the corpus: found by their words, or by the closeness of sentence embeddings.
 
-PAPER §2.1 step 3. The exact layer compares case-folded words and signs, so that white space, case and
+paper §2.1 step 3. The exact layer compares case-folded words and signs, so that white space, case and
 the spacing of formulas do not hide an item. The embedding layer compares whole texts; a model reads
 only their first few hundred tokens (MiniLM 256, bge-m3 8,192).
 """

@@ -46,7 +46,7 @@ def _tests(value: Any) -> dict[str, Any]:
     if isinstance(given, dict) and "call_type" in given:
         return given
     if isinstance(given, dict) and "functional" in given:
-        return _asserts(_check_cases(given["functional"]))
+        return _checked(given["functional"])
     if isinstance(given, list) and given and all(isinstance(case, str) for case in given):
         return _asserts(given)
     if isinstance(given, list) and given and all(isinstance(case, dict) for case in given):
@@ -88,33 +88,40 @@ def _stdio(text: Any) -> str:
 
 
 def _function_name(case: str) -> str:
-    """The function that a test calls: the first call to a name that is not Python's own."""
-    for node in ast.walk(_syntax(case)):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Name)
-            and node.func.id not in dir(builtins)
-        ):
-            return node.func.id
-    return ""
+    """The function that a test calls: the first that is not Python's own, else the first of all."""
+    calls = [node.func for node in ast.walk(_syntax(case)) if isinstance(node, ast.Call)]
+    names = [function.id for function in calls if isinstance(function, ast.Name)]
+    return next((name for name in names if name not in dir(builtins)), *names[:1] or [""])
 
 
-def _check_cases(code: str) -> list[str]:
-    """One case per assert of `def check(candidate): …; check(f)`: a pass rate needs cases."""
+def _checked(code: str) -> dict[str, Any]:
+    """The asserts of `def check(candidate): …` with what `check(…)` is called with in their place."""
     module = _syntax(code)
-    check = next((node for node in module.body if isinstance(node, ast.FunctionDef)), None)
-    if check is None:
-        raise ValueError("the tests hold no check function")
-    rest = [node for node in module.body if node is not check]
-    setup = [node for node in check.body if not isinstance(node, ast.Assert)]
-    cases = []
-    for node in check.body:
-        if isinstance(node, ast.Assert):
-            one = ast.FunctionDef(**{**dict(ast.iter_fields(check)), "body": [*setup, node]})
-            cases.append(ast.unparse(ast.fix_missing_locations(ast.Module([one, *rest], []))))
-    if not cases:
-        raise ValueError("the check function asserts nothing")
-    return cases
+    match module.body:
+        case [
+            ast.FunctionDef(args=ast.arguments(args=[parameter]), body=asserts),
+            ast.Expr(value=call),
+        ]:
+            pass
+        case _:
+            raise ValueError("the tests are not one function and its call")
+    if not isinstance(call, ast.Call) or not call.args:
+        raise ValueError("the function of the tests is never called")
+    if not all(isinstance(node, ast.Assert) for node in asserts):
+        raise ValueError("the function of the tests does more than assert")
+    program = _Called(parameter.arg, call.args[0])
+    cases = [ast.unparse(program.visit(node)) for node in asserts]
+    return _asserts(cases, ast.unparse(call.args[0]).replace("()", ""))
+
+
+class _Called(ast.NodeTransformer):
+    """Puts an expression in the place of a name."""
+
+    def __init__(self, name: str, expression: ast.expr) -> None:
+        self._name, self._expression = name, expression
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self._expression if node.id == self._name else node
 
 
 def _syntax(code: str) -> ast.Module:

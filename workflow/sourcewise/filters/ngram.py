@@ -1,8 +1,9 @@
-"""Filter ngram: drops responses that hold an n-gram which the dataset repeats too often (PAPER §5).
+"""Filter ngram: drops responses that hold an n-gram which the dataset repeats too often (paper §5).
 
 The paper does not say what a token is, what is counted over or what is removed. Here a token is a word
-or a sign as `text.units` cuts them, counts run over all candidates of the dataset (every occurrence,
-also within one response), and the whole response goes.
+or a sign as `text.units` cuts them; counts run over all candidates of the dataset (every occurrence,
+also within one response), and the whole response goes. The think and answer tags are left out: every
+response holds them, and with short answers they alone would fill an n-gram.
 
 Memory stays bounded while the dataset grows: a first pass counts n-grams in a fixed number of shared
 buckets, which can only count too many, a second pass counts exactly those whose bucket is full.
@@ -12,16 +13,19 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 
 import numpy as np
 import numpy.typing as npt
 
+from sourcewise.candidates import Candidate, Candidates, Check
 from sourcewise.drop import Drop
-from sourcewise.filters import Candidate, Candidates, Check
 from sourcewise.params.datasets import NgramFilter
-from sourcewise.text import units
+from sourcewise.text import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN, units
 
 Hashes = npt.NDArray[np.uint64]
+
+TAGS = re.compile("|".join((THINK_OPEN, THINK_CLOSE, ANSWER_OPEN, ANSWER_CLOSE)))
 
 BUCKET_BITS = 24
 # An odd constant with well-mixed bits (Knuth's multiplicative hash, 64 bits).
@@ -37,9 +41,11 @@ def prepare(spec: NgramFilter, candidates: Candidates) -> Check:
     frequent = _exact_counts(candidates, spec, buckets > spec.max_count)
 
     def check(candidate: Candidate) -> Drop | None:
+        if not frequent:
+            return None
         for start, ngram in enumerate(_hashes(candidate, spec.n).tolist()):
             if ngram in frequent:
-                shown = " ".join(units(candidate.response.text)[start : start + spec.n])
+                shown = " ".join(_tokens(candidate)[start : start + spec.n])
                 return Drop("frequent", f"{frequent[ngram]} x {shown[:200]}")
         return None
 
@@ -66,9 +72,13 @@ def _buckets(hashes: Hashes) -> npt.NDArray[np.int64]:
     return ((hashes * MULTIPLIER) >> np.uint64(64 - BUCKET_BITS)).astype(np.int64)
 
 
+def _tokens(candidate: Candidate) -> list[str]:
+    return units(TAGS.sub(" ", candidate.response.text))
+
+
 def _hashes(candidate: Candidate, n: int) -> Hashes:
     """A 64-bit hash of every n-gram of a response, in order; none where it is shorter than n."""
-    tokens = np.array([_token_hash(token) for token in units(candidate.response.text)], np.uint64)
+    tokens = np.array([_token_hash(token) for token in _tokens(candidate)], np.uint64)
     if len(tokens) < n:
         return np.zeros(0, np.uint64)
     hashes = np.zeros(len(tokens) - n + 1, np.uint64)

@@ -1,9 +1,9 @@
-"""Filter perplexity: drops responses that the scorer finds too unlikely (PAPER §5)."""
+"""Filter perplexity: drops responses that the scorer finds too unlikely (paper §5)."""
 
 from __future__ import annotations
 
+from sourcewise.candidates import Candidate, Candidates, Check
 from sourcewise.drop import Drop
-from sourcewise.filters import Candidate, Candidates, Check
 from sourcewise.params.datasets import PerplexityFilter
 
 

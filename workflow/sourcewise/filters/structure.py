@@ -1,11 +1,11 @@
-"""Filter structure: demands a conversation that alternates and a response of the agreed form (PAPER §5)."""
+"""Filter structure: demands a conversation that alternates and a response of the agreed form (paper §5)."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from sourcewise.candidates import Candidate, Candidates, Check
 from sourcewise.drop import Drop
-from sourcewise.filters import Candidate, Candidates, Check
 from sourcewise.params.datasets import StructureFilter
 from sourcewise.tables import Message
 from sourcewise.text import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN, units

@@ -21,13 +21,13 @@ from sourcewise.text import shard_of
 def run(*, collected: tuple[Path, ...], clean: Clean, out: Path, rejects: Path) -> None:
     """Keeps the first of equal queries over all sources, drops what `cleaning` finds, and shards.
 
-    Two queries are equal when their normalised turns are (`text.query_id`). Every shard's file is
-    written, empty ones too, so that the job graph does not depend on the data. In memory are only
-    the digests of the queries seen.
+    Two queries are equal when their normalised turns are (`text.query_id`); a copy in a better layout
+    of a query that was dropped may still stay. Every shard's file is written, empty ones too, so that
+    the job graph does not depend on the data. In memory are only the digests of the queries kept.
     """
     total = sum(tables.count(path, Query) for path in collected)
     progress = Progress("clean", total, "queries")
-    first_source: dict[bytes, str] = {}
+    kept: dict[bytes, str] = {}
     reasons: Counter[str] = Counter()
     with ExitStack() as files:
         shards = [
@@ -38,8 +38,9 @@ def run(*, collected: tuple[Path, ...], clean: Clean, out: Path, rejects: Path) 
         for path in collected:
             for query in tables.read(path, Query):
                 progress.advance()
-                dropped = _duplicate(query, first_source) or cleaning.drop(query, clean)
+                dropped = _duplicate(query, kept) or cleaning.drop(query, clean)
                 if dropped is None:
+                    kept[bytes.fromhex(query.query_id)] = query.source
                     shards[shard_of(query.query_id, clean.shards)].add(query)
                     continue
                 reasons[dropped.reason] += 1
@@ -55,9 +56,6 @@ def run(*, collected: tuple[Path, ...], clean: Clean, out: Path, rejects: Path) 
     print(f"clean: {total - sum(reasons.values()):,} of {total:,} queries stay; {dict(reasons)}")
 
 
-def _duplicate(query: Query, first_source: dict[bytes, str]) -> Drop | None:
-    digest = bytes.fromhex(query.query_id)
-    if digest in first_source:
-        return Drop("duplicate", f"first in {first_source[digest]}")
-    first_source[digest] = query.source
-    return None
+def _duplicate(query: Query, kept: dict[bytes, str]) -> Drop | None:
+    first = kept.get(bytes.fromhex(query.query_id))
+    return Drop("duplicate", f"first in {first}") if first is not None else None

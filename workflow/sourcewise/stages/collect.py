@@ -123,11 +123,18 @@ def _hub_rows(hub: Hub) -> Iterator[tuple[Place, dict[str, Any]]]:
             f"the hub data set {hub.repo} needs the package 'datasets': "
             "run collect in the environment 'model', or fetch the files and use the key 'files'"
         ) from None
-    stream = load_dataset(
-        hub.repo, hub.subset, split=hub.split, revision=hub.revision, streaming=True
-    )
+    name = f"{hub.repo}@{hub.revision}/{hub.split}"
+    try:
+        stream = load_dataset(
+            hub.repo, hub.subset, split=hub.split, revision=hub.revision, streaming=True
+        )
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"the hub data set {name} cannot be read ({error}): correct 'repo', 'subset', 'split' or "
+            "'revision', or make the hub reachable"
+        ) from None
     for place, row in enumerate(stream, start=1):
-        yield f"{hub.repo}@{hub.revision}/{hub.split}:{place}", row
+        yield f"{name}:{place}", row
 
 
 def _made(

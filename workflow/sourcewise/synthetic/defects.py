@@ -106,7 +106,7 @@ def _same(rng: random.Random, text: str) -> str:
 
 
 def _respaced(rng: random.Random, text: str) -> str:
-    return re.sub(" ", lambda _: rng.choice((" ", "  ", "\n", "\t")), f" {text}  ")
+    return re.sub(" ", lambda _: rng.choice((" ", "  ", "\n")), f" {text}  ")
 
 
 def _with_url(rng: random.Random, text: str) -> str:

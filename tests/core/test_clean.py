@@ -1,0 +1,273 @@
+"""clean: what is dropped and why, and above all what must stay."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sourcewise import cleaning, tables
+from sourcewise.params.queries import Clean, Origin
+from sourcewise.stages import clean, collect
+from sourcewise.tables import Message, Query, Reject
+from sourcewise.text import normalise, query_id, shard_of
+
+SHARED = Path("../shared/data")
+STRICT = Clean(
+    shards=3,
+    min_chars=8,
+    max_chars=2000,
+    max_odd_character_ratio=0.1,
+    drop_incomplete=True,
+    drop_urls=True,
+    drop_tables=True,
+)
+
+
+def _query(text: str, source: str = "s") -> Query:
+    turns = [Message("user", text)]
+    return Query(query_id(turns), source, "math", turns, "", "MIT")
+
+
+def _reason(text: str, knobs: Clean = STRICT) -> str:
+    dropped = cleaning.drop(_query(text), knobs)
+    return dropped.reason if dropped else ""
+
+
+GOOD = [
+    "What is 1 + 1?",
+    "小明有三个苹果,妈妈又给了他五个,他现在一共有几个苹果?",
+    "किसी संख्या का दोगुना 14 है। वह संख्या क्या है?",
+    "كم عدد الأعداد الأولية بين ١ و ٢٠؟",
+    "Résoudre l'équation « x² − 5x + 6 = 0 » : œuvre complète, s'il vous plaît.",
+    r"Let $f(x)=\begin{cases} x^2 & x\ge 0 \\ -x & x<0 \end{cases}$. Compute $\int_{-1}^1 f(x)\,dx$.",
+    "∀ε>0 ∃δ>0: |x−a|<δ ⇒ |f(x)−L|<ε. In △ABC, ∠A = 60°, AB ⊥ BC, ▱DEFG. Prove ⌊π⌋ = 3 ∎",
+    r"Solve $\left[\begin{array}{cc|c} 1 & 2 & 3 \\ 4 & 5 & 6 \end{array}\right]$.",
+    "Write `f(a|b)`:\n```python\ndef f(x):\n\treturn x | 1\n```\nWhat is f(2)?",
+    "Find |x| + |y| where |x - 1| = 2.\n|x| is positive.",
+    "Tom has\t3 apples.\nHow\tmany are left?",
+    "Compute 7 --- 3.\n\n---\n\nGive an integer.",
+    "What is it made of",
+    "Solve for a",
+    "Use bullet points like\n* one\n* ...",
+    "Number them as\n1. first\n2. …",
+    "The figure of a triangle has 3 sides. How many has a square?",
+    "In the figure below, find x.\n[asy] draw((0,0)--(1,1)); [/asy]",
+    "Is http a protocol? What does www stand for?",
+    "Name an emoji for happy 🙂 and one for sad.",
+    "Finish the sentence: to be or not to be... that is what?",
+]
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_real_questions_of_every_script_and_formula_stay(text: str) -> None:
+    assert _reason(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "empty"),
+        (" \n\t ", "empty"),
+        ("1+1?", "too_short"),
+        ("word " * 401, "too_long"),
+        ("Tom has ��� apples and gets �� more ���. How?", "odd_characters"),
+        ("\ue000\ue001\ue002 Tom \x03\x04 has 3", "odd_characters"),
+        ("CombiÃ©n dâ€™Ã©lÃ¨ves Ã©tudiÃ©nt Ã  lâ€™Ã©cole?", "odd_characters"),
+        ("🙂🙂🙂🙂 why 🙂🙂🙂", "odd_characters"),
+        ("Summarise https://example.org/a?b=c please.", "url"),
+        ("Look at www.example.com and tell me more.", "url"),
+        ("See [this](HTTP://EXAMPLE.ORG) page.", "url"),
+        ("Sum it:\n| a | b |\n|---|--:|\n| 1 | 2 |", "table"),
+        ("Sum it:\n\na | b\n--|--\n1 | 2", "table"),
+        ("Sum it:\n| 1 | 2 |\n| 3 | 4 |", "table"),
+        ("Sum it: <table><tr><td>1</td></tr></table>", "table"),
+        (r"Sum: \begin{tabular}{|c|} 1 \\ 2 \end{tabular} now", "table"),
+        (r"\begin{array}{|c|c|} \hline 1 & 2 \\ \hline \end{array} fill it", "table"),
+        ("Sum it:\nday\tprice\n1\t20\n2\t30", "table"),
+        ("Sum it:\nday\tprice\tcost\n1\t20\t7", "table"),
+        ("Sum it:\n+----+----+\n| 1  | 2  |\n+----+----+", "table"),
+        ("Tom has three apples and", "incomplete"),
+        ("Tom has three apples, four pens,", "incomplete"),
+        ("Tom has three apples (", "incomplete"),
+        ("Tom has three apples…", "incomplete"),
+        ("Tom has three app...", "incomplete"),
+        ("Answer each of the following questions:", "incomplete"),
+        ("What does this print?\n```python\nprint(1)", "incomplete"),
+        (r"Compute \begin{pmatrix} 1 & 2", "incomplete"),
+        ("Find the area of the region shown in the figure.", "missing_figure"),
+        ("In the diagram below, find the angle at A.", "missing_figure"),
+        ("What is this? ![](picture.png)", "missing_figure"),
+        ("Describe <image> in a sentence.", "missing_figure"),
+    ],
+)
+def test_each_defect_is_found_under_its_own_reason(text: str, reason: str) -> None:
+    assert _reason(text) == reason
+
+
+@pytest.mark.parametrize(
+    ("switch", "text"),
+    [
+        ("drop_urls", "Summarise https://example.org/a please."),
+        ("drop_tables", "Sum it:\n| a | b |\n|---|---|\n| 1 | 2 |"),
+        ("drop_incomplete", "Tom has three apples and"),
+        ("drop_incomplete", "Find the area shown in the figure."),
+    ],
+)
+def test_a_switch_turns_its_reason_off(switch: str, text: str) -> None:
+    assert _reason(text)
+    assert _reason(text, STRICT.model_copy(update={switch: False})) == ""
+
+
+def test_the_value_that_decided_is_kept() -> None:
+    dropped = cleaning.drop(_query("Summarise https://example.org/a please."), STRICT)
+    assert dropped == ("url", "https://example.org/a")
+
+
+@given(st.text(st.characters(categories=["L", "M", "N", "P", "Zs", "Sm"]), min_size=1))
+def test_letters_numbers_and_mathematics_of_any_script_are_never_odd(text: str) -> None:
+    # Characters that can begin mis-decoded UTF-8 are left out: pairs of them are what mojibake is.
+    kept = "".join(letter for letter in text if not "\u00c2" <= letter <= "\u00f4")
+    assert kept == "" or cleaning.odd_character_ratio(kept) == 0
+
+
+def test_a_flood_of_white_space_is_judged_in_seconds() -> None:
+    started = time.monotonic()
+    assert _reason("What is 1 + 1?" + "\n \t" * 200_000) == ""
+    assert time.monotonic() - started < 5
+
+
+def _run(
+    folder: Path, *sources: list[Query], knobs: Clean = STRICT
+) -> tuple[list[list[Query]], list[Reject]]:
+    paths = []
+    for number, queries in enumerate(sources):
+        paths.append(folder / f"{number}.parquet")
+        tables.write(paths[-1], Query, queries)
+    clean.run(
+        collected=tuple(paths), clean=knobs, out=folder / "clean", rejects=folder / "r.parquet"
+    )
+    shards = sorted((folder / "clean").glob("*.parquet"))
+    assert [path.stem for path in shards] == [f"{n:04d}" for n in range(knobs.shards)]
+    return [list(tables.read(p, Query)) for p in shards], list(
+        tables.read(folder / "r.parquet", Reject)
+    )
+
+
+def test_the_first_of_equal_queries_over_all_sources_stays(tmp_path: Path) -> None:
+    first, other = _query("What is 1 + 1?", "a"), _query("What is 2 + 2?", "b")
+    copy, spaced = _query("What is 1 + 1?", "b"), _query(" What is\n1 +  1?", "b")
+    shards, rejects = _run(tmp_path, [first], [copy, other, spaced])
+    assert sorted(q.source for shard in shards for q in shard) == ["a", "b"]
+    assert [(r.query_id, r.source, r.by, r.reason, r.value) for r in rejects] == [
+        (first.query_id, "b", "clean", "duplicate", "first in a"),
+        (first.query_id, "b", "clean", "duplicate", "first in a"),
+    ]
+
+
+def test_a_copy_in_a_better_layout_stays_where_the_first_was_dropped(tmp_path: Path) -> None:
+    table = _query("Sum 1\t2\t3 and\n4\t5\t6 up")
+    text = _query("Sum 1 2 3 and 4 5 6 up")
+    assert table.query_id == text.query_id
+    shards, [reject] = _run(tmp_path, [table, text])
+    assert [query for shard in shards for query in shard] == [text]
+    assert reject.reason == "table"
+
+
+def test_case_makes_a_difference_and_composed_letters_do_not(tmp_path: Path) -> None:
+    texts = ["What is a café?", "What is a cafe\u0301?", "what is a café?"]
+    shards, rejects = _run(tmp_path, [_query(text) for text in texts])
+    assert (sum(map(len, shards)), len(rejects)) == (2, 1)
+
+
+def test_every_shard_exists_and_a_query_lies_where_its_digest_says(tmp_path: Path) -> None:
+    shards, _ = _run(tmp_path, [_query(f"What is {n} + 1?") for n in range(2)])
+    for number, shard in enumerate(shards):
+        assert all(shard_of(query.query_id, 3) == number for query in shard)
+    assert 0 in map(len, shards)
+
+
+words = st.sampled_from(["Tom", "has", "three", "apples.", "How", "many?", "and", "www.a.org", "…"])
+
+
+@given(
+    texts=st.lists(st.lists(words, max_size=6).map(" ".join), min_size=1, max_size=25),
+    cut=st.integers(0, 25),
+)
+def test_every_row_is_kept_once_or_rejected_once(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], cut: int
+) -> None:
+    queries = [_query("What is 1 + 1?"), *map(_query, texts)]
+    shards, rejects = _run(tmp_path_factory.mktemp("clean"), queries[:cut], queries[cut:])
+    kept = [query.query_id for shard in shards for query in shard]
+    assert len(kept) == len(set(kept))
+    assert len(kept) + len(rejects) == len(queries)
+    assert Counter(q.query_id for q in queries) == Counter(kept) + Counter(
+        r.query_id for r in rejects
+    )
+
+
+def test_a_corpus_of_which_nothing_stays_is_an_error_with_the_reasons(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"keeps none of 2 queries .*too_short.*loosen"):
+        _run(tmp_path, [_query("1+1"), _query("2+2")])
+    assert not (tmp_path / "clean/0000.parquet").exists()
+
+
+def test_all_planted_defects_are_found_and_every_problem_stays(tmp_path: Path) -> None:
+    spec = {"task": "arithmetic", "n": 300, "seed": 3, "split": "train"}
+    planted = {"duplicates": 12, "urls": 9, "tables": 9, "broken": 12}
+    for name, one in (("plain", spec), ("planted", spec | planted)):
+        origin = {"category": "math", "licence": "MIT", "synthetic": one}
+        collect.run(
+            name=name,
+            origin=Origin.model_validate_json(json.dumps(origin)),
+            seed=7,
+            planted=(),
+            out=tmp_path / f"{name}.parquet",
+            rejects=tmp_path / f"{name}.rejects.parquet",
+        )
+    plain = {query.query_id for query in tables.read(tmp_path / "plain.parquet", Query)}
+    shards, rejects = _run(tmp_path, list(tables.read(tmp_path / "planted.parquet", Query)))
+    assert {query.query_id for shard in shards for query in shard} == plain
+    assert Counter(reject.reason for reject in rejects) == {
+        "duplicate": 12,
+        "url": 9,
+        "table": 9,
+        "odd_characters": 4,
+        "incomplete": 4,
+        "missing_figure": 4,
+    }
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "dropped"),
+    [
+        ("gsm8k/train.jsonl", "question", {}),
+        ("gsm8k/test.jsonl", "question", {}),
+        ("math500/test.jsonl", "problem", {"table": 2}),
+        ("ifeval/input_data.jsonl", "prompt", {"url": 2}),
+    ],
+)
+def test_published_questions_are_dropped_only_for_real_tables_and_addresses(
+    file: str, column: str, dropped: dict[str, int]
+) -> None:
+    if not (SHARED / file).is_file():
+        pytest.skip(f"{SHARED / file} is not here: the project was cloned alone")
+    knobs = STRICT.model_copy(update={"max_chars": 20000})
+    lines = (SHARED / file).read_text(encoding="utf-8").splitlines()
+    reasons = Counter(_reason(json.loads(line)[column], knobs) for line in lines)
+    assert {reason: n for reason, n in reasons.items() if reason} == dropped
+
+
+def test_white_space_never_changes_a_verdict_on_plain_text() -> None:
+    rng = random.Random(1)
+    for text in GOOD[:4]:
+        spaced = "".join(rng.choice((" ", "\n", "  ")) if c == " " else c for c in text)
+        assert normalise(spaced) == normalise(text)
+        assert _reason(spaced) == ""

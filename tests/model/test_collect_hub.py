@@ -1,0 +1,71 @@
+"""collect from a hub: a data set in the hub's layout is streamed and pinned to a revision."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sourcewise import tables
+from sourcewise.params.queries import Columns, Hub, Origin
+from sourcewise.stages import collect
+from sourcewise.tables import Query, Reject
+
+ROWS = [{"conversations": [{"from": "human", "value": f"What is {n} + 1?"}]} for n in range(5)]
+
+
+def _dataset(folder: Path) -> Path:
+    """A folder as `git clone` of a data set gives it: a card and files by split."""
+    repo = folder / "data set"
+    (repo / "data").mkdir(parents=True)
+    (repo / "README.md").write_text(
+        "---\nconfigs:\n- config_name: maths\n  data_files:\n"
+        "  - split: train\n    path: data/train-*.jsonl\n---\n"
+    )
+    for part in range(2):
+        lines = "".join(json.dumps(row) + "\n" for row in ROWS[part * 3 : part * 3 + 3])
+        (repo / f"data/train-{part}.jsonl").write_text(lines)
+    return repo
+
+
+def _collect(folder: Path, hub: Hub, columns: Columns, limit: int | None = None) -> list[Query]:
+    origin = Origin(category="math", licence="MIT", hub=hub, columns=columns, limit=limit)
+    out = folder / "out.parquet"
+    collect.run(
+        name="sums",
+        origin=origin,
+        seed=1,
+        planted=(),
+        out=out,
+        rejects=folder / "rejects.parquet",
+    )
+    return list(tables.read(out, Query))
+
+
+def test_rows_of_a_split_are_streamed_in_order(tmp_path: Path) -> None:
+    hub = Hub(repo=str(_dataset(tmp_path)), revision="main", split="train", subset="maths")
+    queries = _collect(tmp_path, hub, Columns(messages="conversations"))
+    texts = [query.messages[0].content for query in queries]
+    assert texts == [f"What is {n} + 1?" for n in range(5)]
+    limited = _collect(tmp_path, hub, Columns(prompt="conversations.0.value"), limit=2)
+    assert [query.query_id for query in limited] == [query.query_id for query in queries[:2]]
+
+
+def test_a_row_that_cannot_be_used_names_data_set_revision_and_row(tmp_path: Path) -> None:
+    repo = _dataset(tmp_path)
+    with (repo / "data/train-1.jsonl").open("a") as file:
+        file.write(json.dumps({"conversations": [{"from": "gpt", "value": "hm"}]}) + "\n")
+    hub = Hub(repo=str(repo), revision="abc123", split="train", subset="maths")
+    assert len(_collect(tmp_path, hub, Columns(messages="conversations"))) == 5
+    [reject] = tables.read(tmp_path / "rejects.parquet", Reject)
+    assert reject.value.startswith(f"{repo}@abc123/train:6: ")
+
+
+def test_a_data_set_that_cannot_be_read_names_it_and_the_remedy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    hub = Hub(repo=str(tmp_path / "gone"), revision="main", split="train")
+    with pytest.raises(ValueError, match=r"gone.* cannot be read .*correct 'repo'"):
+        _collect(tmp_path, hub, Columns(prompt="q"))

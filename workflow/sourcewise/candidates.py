@@ -1,0 +1,28 @@
+"""What every filter takes and gives; `sourcewise.filters` holds one file per filter, named as in params.yaml.
+
+A filter is `prepare(spec, candidates) -> check`. `candidates()` is a fresh pass over what earlier
+filters left, for filters that must see the dataset as a whole; `check` then judges one candidate and
+returns None to keep it, or a Drop.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+from sourcewise.drop import Drop
+from sourcewise.tables import Query, Response
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Candidate:
+    """A selected response with its query; `perplexity` is None where none was computed."""
+
+    query: Query
+    response: Response
+    score: float | None
+    perplexity: float | None
+
+
+Check = Callable[[Candidate], Drop | None]
+Candidates = Callable[[], Iterator[Candidate]]

@@ -1,0 +1,211 @@
+"""Stage filter: the training examples of a dataset, and its card.
+
+Reads Selected, the corpus (Query), the rounds (Response, Verdict) and Perplexity of the recipe's
+teachers; writes Example, Reject and card.json.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sourcewise import manifests, tables
+from sourcewise.candidates import Candidate, Candidates, Check
+from sourcewise.card import Tally, Waterfall, contents, summed
+from sourcewise.drop import Drop
+from sourcewise.manifests import Corpus, Distilled
+from sourcewise.params.datasets import Dataset, Filter
+from sourcewise.progress import Progress
+from sourcewise.tables import (
+    Example,
+    Message,
+    Perplexity,
+    Query,
+    Reject,
+    Response,
+    Selected,
+    TableWriter,
+    Verdict,
+)
+from sourcewise.text import shard_of
+
+# Teacher, query and attempt.
+Key = tuple[str, str, int]
+
+
+def run(
+    *,
+    name: str,
+    dataset: Dataset,
+    filters: dict[str, Filter],
+    selected: Path,
+    queries: Path,
+    teachers: tuple[Path, ...],
+    out: Path,
+    rejects: Path,
+    card: Path,
+) -> None:
+    """Applies the recipe's filters in their order and writes what they leave in the order of query_id.
+
+    A filter that must see the dataset as a whole reads what the filters before it left. Raises
+    ValueError, with the waterfall, where nothing is left.
+    """
+    corpus = manifests.corpus(queries)
+    distilled = {one.teacher: one for one in map(manifests.distilled, teachers)}
+    joined = _Joined(corpus, distilled, _by_shard(corpus, selected))
+    checks = _prepared(dataset, filters, joined)
+    tallies = {teacher: Tally() for teacher in dataset.teachers}
+    dropped: Counter[tuple[str, str]] = Counter()
+    with TableWriter(out, Example) as table, TableWriter(rejects, Reject) as refused:
+        for candidate in joined.candidates(f"filter {name}"):
+            query, response = candidate.query, candidate.response
+            if found := _first_drop(candidate, checks):
+                step, drop = found
+                dropped[step, response.teacher] += 1
+                value = f"{response.teacher}, attempt {response.attempt}: {drop.value}"
+                refused.add(Reject(query.query_id, query.source, step, drop.reason, value))
+                continue
+            example = _example(candidate)
+            table.add(example)
+            tallies[response.teacher].add(example, query.source)
+        waterfalls = {
+            teacher: _waterfall(joined, dataset, teacher, dropped) for teacher in dataset.teachers
+        }
+        if not any(tally.tokens for tally in tallies.values()):
+            raise ValueError(
+                f"dataset {name}: the filters leave nothing of {summed(waterfalls)}: "
+                "loosen the filter that drops most, or correct its limit"
+            )
+    filled = contents(name, dataset.model_dump(mode="json"), tallies, waterfalls)
+    card.write_text(f"{json.dumps(filled, indent=2, ensure_ascii=False)}\n", encoding="utf-8")
+    print(f"filter {name}: {' > '.join(f'{step} {n:,}' for step, n in summed(waterfalls))}")
+
+
+def _prepared(dataset: Dataset, filters: dict[str, Filter], joined: _Joined) -> dict[str, Check]:
+    """The checks of the recipe's filters; the name of a filter is the name of its module."""
+    checks: dict[str, Check] = {}
+    for step in dataset.filters:
+        module = importlib.import_module(f"sourcewise.filters.{filters[step].filter}")
+        checks[step] = module.prepare(filters[step], joined.survivors(checks))
+    return checks
+
+
+def _first_drop(candidate: Candidate, checks: dict[str, Check]) -> tuple[str, Drop] | None:
+    """The first filter that drops a candidate, and why."""
+    for step, check in checks.items():
+        if reason := check(candidate):
+            return step, reason
+    return None
+
+
+def _example(candidate: Candidate) -> Example:
+    query, response = candidate.query, candidate.response
+    return Example(
+        query_id=query.query_id,
+        category=query.category,
+        teacher=response.teacher,
+        messages=[*query.messages, Message("assistant", response.text)],
+        n_tokens=response.n_tokens,
+        attempt=response.attempt,
+        score=candidate.score,
+        perplexity=candidate.perplexity,
+    )
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """The selected attempts with their texts; a pass holds one shard in memory."""
+
+    corpus: Corpus
+    distilled: dict[str, Distilled]
+    selected: dict[str, list[Selected]]
+
+    def candidates(self, label: str) -> Iterator[Candidate]:
+        """One pass in the order of query_id."""
+        progress = Progress(label, sum(map(len, self.selected.values())), "responses")
+        for shard in self.corpus.shards:
+            rows = self.selected[shard]
+            queries = {q.query_id: q for q in tables.read(self.corpus.queries(shard), Query)}
+            responses, perplexities = self._texts(shard, rows)
+            for row in rows:
+                key = (row.teacher, row.query_id, row.attempt)
+                if row.query_id not in queries or key not in responses:
+                    what = "response" if row.query_id in queries else "query in the corpus"
+                    raise ValueError(
+                        f"selected {', '.join(map(str, key))} has no {what}: run select again"
+                    )
+                yield Candidate(
+                    queries[row.query_id], responses[key], row.score, perplexities.get(key)
+                )
+                progress.advance()
+        progress.finish()
+
+    def survivors(self, checks: dict[str, Check]) -> Candidates:
+        """What the checks so far leave, as often as it is asked for."""
+        so_far = dict(checks)
+        return lambda: (
+            candidate
+            for candidate in self.candidates(f"after {' '.join(so_far) or 'select'}")
+            if _first_drop(candidate, so_far) is None
+        )
+
+    def _texts(
+        self, shard: str, rows: list[Selected]
+    ) -> tuple[dict[Key, Response], dict[Key, float]]:
+        wanted = {(row.teacher, row.query_id, row.attempt) for row in rows}
+        responses: dict[Key, Response] = {}
+        perplexities: dict[Key, float] = {}
+        for teacher, attempt in sorted({(row.teacher, row.attempt) for row in rows}):
+            for response in tables.read(
+                self.distilled[teacher].responses(attempt, shard), Response
+            ):
+                key = (teacher, response.query_id, attempt)
+                if key in wanted:
+                    responses[key] = response
+        for teacher in sorted({row.teacher for row in rows}):
+            for scored in tables.read(self.distilled[teacher].perplexity(shard), Perplexity):
+                perplexities[teacher, scored.query_id, scored.attempt] = scored.perplexity
+        return responses, perplexities
+
+
+def _by_shard(corpus: Corpus, selected: Path) -> dict[str, list[Selected]]:
+    rows: dict[str, list[Selected]] = {shard: [] for shard in corpus.shards}
+    for row in tables.read(selected, Selected):
+        rows[corpus.shards[shard_of(row.query_id, len(corpus.shards))]].append(row)
+    return rows
+
+
+def _waterfall(
+    joined: _Joined, dataset: Dataset, teacher: str, dropped: Counter[tuple[str, str]]
+) -> Waterfall:
+    """What is left of the corpus after each step, for one teacher."""
+    corpus = joined.corpus
+    steps = [("corpus", sum(tables.count(corpus.queries(s), Query) for s in corpus.shards))]
+    if dataset.min_score is not None:
+        steps.append(("verified", _n_verified(joined.distilled[teacher], dataset.min_score)))
+    rows = (row for shard in joined.selected.values() for row in shard)
+    left = sum(row.teacher == teacher for row in rows)
+    steps.append(("selected", left))
+    for step in dataset.filters:
+        left -= dropped[step, teacher]
+        steps.append((step, left))
+    return steps
+
+
+def _n_verified(teacher: Distilled, min_score: float) -> int:
+    """How many queries the teacher solved at this score in any attempt."""
+    return sum(
+        len(
+            {
+                verdict.query_id
+                for attempt in range(1, teacher.attempts + 1)
+                for verdict in tables.read(teacher.verdicts(attempt, shard), Verdict)
+                if verdict.score is not None and verdict.score >= min_score
+            }
+        )
+        for shard in teacher.shards
+    )
