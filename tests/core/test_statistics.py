@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+
 from sourcewise import statistics
 
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12)

@@ -1,1 +1,34 @@
 """Stage report: the comparison of the sources."""
+
+
+rule report:
+    input:
+        everything=everything,
+    output:
+        page="data/report/index.html",
+        summary="data/report/summary.json",
+    log:
+        "logs/report.log",
+    conda:
+        "../../envs/workflow.yaml"
+    params:
+        seed=P("report", "seed"),
+        report=P("report", "report"),
+        distill=P("report", "distill"),
+        teachers=P("report", "teachers"),
+        datasets=P("report", "datasets"),
+        students=P("report", "students"),
+        benchmarks=P("report", "benchmarks"),
+        others=SECTIONS(
+            "report",
+            *("models", "sources", "clean", "decontaminate", "verifiers", "perplexity"),
+            *("filters", "train", "sampling"),
+        ),
+        code=CODE("report", "stages.report"),
+        data="data",
+    shell:
+        "{WORKFLOW} -m sourcewise report --seed {params.seed} --report {params.report:q}"
+        " --distill {params.distill:q} --teachers {params.teachers:q}"
+        " --datasets {params.datasets:q} --students {params.students:q}"
+        " --benchmarks {params.benchmarks:q} --others {params.others:q} --data {params.data}"
+        " --out {output.page} --summary {output.summary} > {log} 2>&1"

@@ -79,7 +79,11 @@ def intervals(
 
 
 def stacked(
-    rows: Mapping[str, Mapping[str, int]], order: Mapping[str, str], *, label: str, width: float = 560
+    rows: Mapping[str, Mapping[str, int]],
+    order: Mapping[str, str],
+    *,
+    label: str,
+    width: float = 560,
 ) -> Markup:
     """Bars of shares; `order` maps each part to its class and gives the sequence."""
     left = 18 + max(svg.text_width(name) for name in rows)

@@ -47,14 +47,19 @@ class DatasetNumbers:
         return self.tokens / self.examples if self.examples else None
 
 
-def waterfall(start: str, n: int, rejects: Iterable[Reject], end: str, left: int) -> list[Step]:
-    """Steps from n rows to the rows left, reasons in the order in which stages met them.
+def waterfall(
+    start: str, n: int, rejects: Iterable[Reject], end: str, left: int, *, order: Sequence[str]
+) -> list[Step]:
+    """Steps from n rows to the rows left: stages and filters in `order`, then the commonest reason.
 
     Where rejects and counts disagree, the difference is a step of its own, so that no row vanishes.
     """
     reasons = Counter((reject.by, reject.reason) for reject in rejects)
+    ranks = {by: rank for rank, by in enumerate(order)}
     steps = [Step(start, n)]
-    for (by, reason), removed in reasons.items():
+    for (by, reason), removed in sorted(
+        reasons.items(), key=lambda item: (ranks.get(item[0][0], len(ranks)), -item[1], item[0])
+    ):
         label = reason if by == reason else f"{by}: {reason}"
         steps.append(Step(label.replace("_", " "), steps[-1].left - removed, removed))
     unexplained = steps[-1].left - left

@@ -1,8 +1,9 @@
 """The HTML of the report's second half: where rows went, evidence to read, training, methods."""
 
-PUBLISHED = """{% from "macros" import chip, none %}{% if g.agreements %}
+PUBLISHED = """{% from "macros" import chip, nothing %}{% if g.agreements %}
 <section id="published"><h2>Published verdicts</h2>
-<p class="see">These teachers' responses came with somebody else's verdict. Ours counts as correct with the full
+<p class="see">These teachers' responses came with somebody else's verdict. Ours counts as correct with
+the full
 score. Every response on which the two differ is listed, to be judged by reading.</p>
 <div class="scroll"><table><tr><th>teacher<th class="n">agree<th class="n">{{ level }} interval
 <th class="n">compared<th class="n">differ<th class="n">not judged by us<th class="n">not verified by us
@@ -32,19 +33,22 @@ score. Every response on which the two differ is listed, to be judged by reading
 {% endfor %}</section>{% endif %}
 """
 
-ROWS = """{% from "macros" import panels %}
+ROWS = """{% from "macros" import cards %}
 <section id="rows"><h2>Where rows went</h2>
-<p class="see">Every row that went no further, by the step and reason that stopped it. Blue bars are rows that
+<p class="see">Every row that went no further, by the step and reason that stopped it. Blue bars are rows
+that
 are left, red ones rows removed; nothing is dropped without a reason.</p>
-{{ panels(figures.waterfalls) }}</section>
+{{ cards(figures.waterfalls) }}</section>
 """
 
-CONTAMINATION = """{% from "macros" import none %}
+CONTAMINATION = """{% from "macros" import nothing %}
 <section id="contamination"><h2>Decontamination</h2>
-<p class="see">Training queries that match an item of a benchmark were removed before any teacher was asked.</p>
+<p class="see">Training queries that match an item of a benchmark were removed before any teacher was
+asked.</p>
 {% if layers %}<div class="scroll"><table><tr><th>source<th>benchmark<th>layer<th class="n">queries removed
 <th class="n">highest score</tr>
-{% for l in layers %}<tr><td>{{ l.source }}<td>{{ l.benchmark }}<td>{{ l.layer }}<td class="n">{{ l.n | count }}
+{% for l in layers %}<tr><td>{{ l.source }}<td>{{ l.benchmark }}<td>{{ l.layer }}<td
+class="n">{{ l.n | count }}
 <td class="n">{{ "%.3f" | format(l.closest) }}</tr>{% endfor %}</table></div>
 <details><summary>Read the pairs{% if g.evidence | length > listed_pairs | length %}:
 {{ listed_pairs | length }} of {{ g.evidence | length | count }}, lowest scores first{% endif %}</summary>
@@ -55,7 +59,7 @@ CONTAMINATION = """{% from "macros" import none %}
 {% else %}<p class="none">no query matched a benchmark item</p>{% endif %}</section>
 """
 
-DATASETS = """{% from "macros" import chip, none %}
+DATASETS = """{% from "macros" import chip, nothing %}
 <section id="datasets"><h2>Datasets</h2>
 {% if g.sizes %}<div class="scroll"><table><tr><th>dataset<th>teachers<th class="n">min score<th>filters
 <th class="n">examples<th class="n">tokens<th class="n">mean tokens<th class="n">from attempt 1
@@ -63,19 +67,21 @@ DATASETS = """{% from "macros" import chip, none %}
 {% for d in g.sizes %}{% set of = g.datasets[d.name] %}
 <tr><td class="w">{{ chip(colours.datasets[d.name]) }}{{ d.name }}<td>{{ of.teachers | join(", ") }}
 <td class="n">{% if of.min_score is none %}unverified{% else %}{{ of.min_score }}{% endif %}
-<td>{{ of.filters | join(", ") or "none" }}<td class="n">{{ d.examples | count }}<td class="n">{{ d.tokens | count }}
-<td class="n">{{ d.mean_tokens | decimal if d.mean_tokens is not none else "–" }}
-<td class="n">{{ d.first_attempt | percent if d.first_attempt is not none else "–" }}
-<td class="n">{{ d.perplexity | decimal if d.perplexity is not none else "–" }}
+<td>{{ of.filters | join(", ") or "none" }}<td class="n">{{ d.examples | count }}<td
+class="n">{{ d.tokens | count }}
+<td class="n">{{ d.mean_tokens | decimal }}
+<td class="n">{{ d.first_attempt | percent }}
+<td class="n">{{ d.perplexity | decimal }}
 <td>{% for category, n in d.categories.items() %}{{ category }} {{ n | count }}{{ ", " if not loop.last }}
 {%- else %}<span class="none">no data</span>{% endfor %}</tr>{% endfor %}</table></div>
-{% else %}{{ none() }}{% endif %}</section>
+{% else %}{{ nothing() }}{% endif %}</section>
 """
 
-TRAINING = """{% from "macros" import chip, none %}
+TRAINING = """{% from "macros" import chip, nothing %}
 <section id="training"><h2>Training</h2>
-<p class="see">Loss on each student's own dataset: lower says easier to predict, not better at the benchmark.</p>
-<div class="card wide">{{ figures.losses or none() }}</div>
+<p class="see">Loss on each student's own dataset: lower says easier to predict, not better at the
+benchmark.</p>
+<div class="card wide">{{ figures.losses or nothing() }}</div>
 {% if training_keys %}<div class="scroll"><table><tr><th>student
 {% for key in training_keys %}<th class="n">{{ key | words }}{% endfor %}</tr>
 {% for name, numbers in g.trainings.items() %}<tr><td class="w">{{ chip(colours.students[name]) }}{{ name }}
@@ -84,26 +90,40 @@ TRAINING = """{% from "macros" import chip, none %}
 """
 
 METHODS = """<section id="methods"><h2>Methods</h2><dl>
-<dt>Correct</dt><dd>A sample with the verifier's full score (all tests, all constraints). No answer, a cut-off
-response, a timeout or a crash is wrong. What the verifier could not judge (no judge, a reference it cannot read)
+<dt>Correct</dt><dd>A sample with the verifier's full score (all tests, all constraints). No answer, a
+cut-off
+response, a timeout or a crash is wrong. What the verifier could not judge (no judge, a reference it
+cannot read)
 is counted apart and is neither right nor wrong.</dd>
-<dt>Score</dt><dd>avg@k: the mean over questions of the share of correct samples. pass@k: the unbiased estimate
-that one of k samples is correct (Chen et al. 2021, arXiv 2107.03374), k the fewest samples of a question.</dd>
-<dt>Interval of a score</dt><dd>{{ level }}, clustered by question: the variance of question means (Miller 2024,
-arXiv 2411.00640) in a Wilson interval with the effective sample size and Student's t (Korn and Graubard 1998).
-In simulation with 30 to 500 questions it covers the true score in 92 to 97 % of runs.</dd>
-<dt>Difference</dt><dd>Only questions that both students answered, paired. Interval: bootstrap over questions,
-{{ g.report.resamples | count }} resamples, expanded percentiles (Hesterberg 2015). p-value: sign-flip permutation
+<dt>Score</dt><dd>avg@k: the mean over questions of the share of correct samples. pass@k: the unbiased
+estimate
+that one of k samples is correct (Chen et al. 2021, arXiv 2107.03374), k the fewest samples of a
+question.</dd>
+<dt>Interval of a score</dt><dd>{{ level }}, clustered by question: the variance of question means
+(Miller 2024,
+arXiv 2411.00640) in a Wilson interval with the effective sample size and Student's t (Korn and Graubard
+1998).
+In simulation with 30 to 500 questions it covers the true score in 92 to 97&nbsp;% of runs.</dd>
+<dt>Difference</dt><dd>Only questions that both students answered, paired. Interval: bootstrap over
+questions,
+{{ g.report.resamples | count }} resamples, expanded percentiles (Hesterberg 2015). p-value: sign-flip
+permutation
 test on the differences of question means, exact where at most 14 questions differ.</dd>
-<dt>Verdict</dt><dd>“better” where the p-value, corrected by Holm's method over all {{ g.comparisons | length }} pairs of
-all benchmarks, is below {{ "%g" | format(1 - g.report.confidence) }}; else “not distinguishable”. Intervals of
+<dt>Verdict</dt><dd>“better” where the p-value, corrected by Holm's method over all
+{{ g.comparisons | length }} pairs of
+all benchmarks, is below {{ "%g" | format(1 - g.report.confidence) }}; else “not distinguishable”.
+Intervals of
 differences are not corrected, so one may exclude zero where the verdict does not.</dd>
-<dt>More questions</dt><dd>How many in addition show a true difference of the size seen with power 80 % at the
+<dt>More questions</dt><dd>How many in addition show a true difference of the size seen with power
+80&nbsp;% at the
 Bonferroni level. A forecast from a noisy difference: read its order of magnitude.</dd>
-<dt>What no interval here holds</dt><dd>The luck of training: each student is one run. A difference may be due to
+<dt>What no interval here holds</dt><dd>The luck of training: each student is one run. A difference may
+be due to
 its seed, data order or dataset size as well as to its source.</dd>
-<dt>Acceptance</dt><dd>Queries with a response that scored at least {{ g.distill.stop_score }}, among those judged;
+<dt>Acceptance</dt><dd>Queries with a response that scored at least {{ g.distill.stop_score }}, among
+those judged;
 Wilson interval.</dd>
+{% for name, text in thresholds %}<dt>{{ name }}</dt><dd>{{ text }}</dd>{% endfor %}
 <dt>Seeds</dt><dd>{{ g.seed }} for the resampling of this report; equal tables give an equal page.</dd>
 </dl></section>
 """

@@ -28,12 +28,19 @@ OUTCOMES = {
 }
 
 
+class Figure(NamedTuple):
+    """A drawing and what it is of."""
+
+    title: str
+    drawing: Markup
+
+
 class Panel(NamedTuple):
-    """The figures of one benchmark or one category, side by side."""
+    """The figures of one benchmark, side by side."""
 
     name: str
     note: str
-    figures: list[Markup]
+    figures: list[Figure]
 
 
 class Key(NamedTuple):
@@ -70,7 +77,7 @@ def _size(scores: list[Score]) -> str:
     return f"{count(n)} question{'s' * (n != 1)}, {each} sample{'s' * (most != 1)} each"
 
 
-def _scores(name: str, scores: list[Score], colours: Colours) -> Markup:
+def _scores(name: str, scores: list[Score], colours: Colours) -> Figure:
     rows = []
     for score in scores:
         assert score.interval is not None
@@ -79,25 +86,30 @@ def _scores(name: str, scores: list[Score], colours: Colours) -> Markup:
         rows.append(
             charts.Dot(score.student, colours.students[score.student], value, low, high, note)
         )
-    return charts.intervals(rows, label=f"Scores on {name}", tick=lambda v: f"{100 * v:g} %")
+    label = f"Scores on {name}"
+    drawing = charts.intervals(rows, label=label, tick=lambda v: f"{100 * v:g} %")
+    return Figure("Score", drawing)
 
 
-def _leads(student: str, pairs: list[Comparison], colours: Colours) -> Markup:
+def _leads(student: str, pairs: list[Comparison], colours: Colours) -> Figure:
     rows = []
     for pair in pairs:
         # A tie may list the leader second: the chart always subtracts from the leader.
         sign = 1.0 if pair.first == student else -1.0
         other = pair.second if pair.first == student else pair.first
-        ends = sorted((sign * pair.difference.low, sign * pair.difference.high))
+        low, high = sorted((sign * pair.difference.low, sign * pair.difference.high))
         value = sign * pair.difference.value
-        note = f"{points(value)}  ({span(*ends)})"
-        rows.append(
-            charts.Dot(
-                f"{student} − {other}", colours.students[other], value, *ends, note, not pair.better
-            )
-        )
-    label = f"Lead of {student} over each other student, in points"
-    return charts.intervals(rows, label=label, tick=lambda v: points(v).removesuffix(".0"), zero=True)
+        note = f"{points(value)}  ({span(low, high)})"
+        colour = colours.students[other]
+        rows.append(charts.Dot(other, colour, value, low, high, note, not pair.better))
+    rows.sort(key=lambda row: row.value)
+    title = f"Lead of {student} over each other student, in points"
+    drawing = charts.intervals(rows, label=title, tick=_whole_points, zero=True)
+    return Figure(title, drawing)
+
+
+def _whole_points(value: float) -> str:
+    return points(value).removesuffix(".0")
 
 
 def acceptance(gathered: Gathered, colours: Colours) -> Markup | None:
@@ -142,18 +154,20 @@ def outcomes(gathered: Gathered) -> tuple[Markup | None, list[Key]]:
         return None, []
     present = {outcome for row in rows.values() for outcome in row}
     keys = [
-        Key(cls, outcome.replace("_", " ")) for outcome, cls in OUTCOMES.items() if outcome in present
+        Key(cls, outcome.replace("_", " "))
+        for outcome, cls in OUTCOMES.items()
+        if outcome in present
     ]
     return charts.stacked(rows, OUTCOMES, label="Outcomes of the first attempt"), keys
 
 
-def lengths(gathered: Gathered, colours: Colours) -> list[Panel]:
+def lengths(gathered: Gathered, colours: Colours) -> list[Figure]:
     """Tokens of accepted responses, teachers against each other within a category."""
     values = {teacher.name: teacher.lengths for teacher in gathered.teachers}
     return _distributions(values, colours, "Tokens of accepted responses", count)
 
 
-def perplexities(gathered: Gathered, colours: Colours) -> list[Panel]:
+def perplexities(gathered: Gathered, colours: Colours) -> list[Figure]:
     """Perplexities of accepted responses, teachers against each other within a category."""
     values = {teacher.name: teacher.perplexities for teacher in gathered.teachers}
     return _distributions(values, colours, "Perplexity of accepted responses", decimal)
@@ -164,26 +178,26 @@ def _distributions(
     colours: Colours,
     label: str,
     tick: Callable[[float], str],
-) -> list[Panel]:
-    panels = []
+) -> list[Figure]:
+    drawn = []
     for category in sorted({category for of in values.values() for category in of}):
         rows = [
             charts.Ridge(teacher, colours.teachers[teacher], of[category])
             for teacher, of in values.items()
             if of.get(category)
         ]
-        drawn = charts.ridges(rows, label=f"{label}, {category}", tick=tick)
-        panels.append(Panel(category, "", [drawn]))
-    return panels
+        drawing = charts.ridges(rows, label=f"{label}, {category}", tick=tick)
+        drawn.append(Figure(category, drawing))
+    return drawn
 
 
-def waterfalls(gathered: Gathered) -> list[Panel]:
+def waterfalls(gathered: Gathered) -> list[Figure]:
     """Rows lost from collected queries to the corpus, and from the corpus to each dataset."""
-    panels = []
-    for name, steps in [("corpus", gathered.corpus), *gathered.waterfalls.items()]:
-        title = "from sources to the corpus" if name == "corpus" else f"dataset {name}"
-        panels.append(Panel(title, "", [charts.waterfall(steps, label=title)]))
-    return panels
+    drawn = []
+    for name, steps in [("", gathered.corpus), *gathered.waterfalls.items()]:
+        title = f"dataset {name}" if name else "from sources to the corpus"
+        drawn.append(Figure(title, charts.waterfall(steps, label=title)))
+    return drawn
 
 
 def losses(gathered: Gathered, colours: Colours) -> Markup | None:

@@ -11,7 +11,7 @@ from sourcewise.params.students import Report, Student
 from sourcewise.report.corpus import DatasetNumbers, Step
 from sourcewise.report.published import Agreement
 from sourcewise.report.scores import Comparison, Score
-from sourcewise.report.teachers import Teacher
+from sourcewise.report.teachers import TeacherNumbers
 from sourcewise.tables import Contamination
 
 
@@ -30,7 +30,7 @@ class Gathered:
     students: dict[str, Student]
     scores: list[Score]
     comparisons: list[Comparison]
-    teachers: list[Teacher]
+    teachers: list[TeacherNumbers]
     agreements: list[Agreement]
     corpus: list[Step]
     waterfalls: dict[str, list[Step]]

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
-from sourcewise import statistics
-from sourcewise.report import corpus, evidence_templates, figures, templates, verdict, wording
+from sourcewise.report import corpus, evidence_templates, figures, rows, templates, verdict, wording
 from sourcewise.report.colours import assign
 from sourcewise.report.gathered import Gathered
-from sourcewise.report.published import Agreement
 from sourcewise.report.style import CSS
-from sourcewise.report.teachers import Teacher
 
 # Lists of texts are cut here, so that the file stays below 3 MB however bad the data are.
 LISTED = 200
@@ -34,22 +31,6 @@ SECTIONS = {
 }
 
 
-class TeacherRow(NamedTuple):
-    """A teacher with its shares of accepted queries at the first and after the last attempt."""
-
-    name: str
-    numbers: Teacher
-    first: statistics.Interval | None
-    last: statistics.Interval | None
-
-
-class AgreementRow(NamedTuple):
-    """A teacher's agreement with published verdicts, and its share."""
-
-    of: Agreement
-    share: statistics.Interval | None
-
-
 def render(gathered: Gathered) -> str:
     """The whole page; equal numbers give equal bytes."""
     report = gathered.report
@@ -61,20 +42,22 @@ def render(gathered: Gathered) -> str:
         css=Markup(CSS),
         sections=list(SECTIONS),
         answer=verdict.answer(gathered.scores, gathered.comparisons, report.confidence),
-        level=f"{100 * report.confidence:g} %",
+        level=f"{100 * report.confidence:g}{wording.PER_CENT}",
         colours=colours,
         sizes={size.name: size for size in gathered.sizes},
         base=_base(gathered.parameters),
-        caveats=_caveats(gathered),
-        leaders=_leaders(gathered),
+        caveats=rows.caveats(gathered),
+        leaders=rows.leaders(gathered),
+        ranking=rows.ranking(gathered.scores),
         reference=report.reference,
-        gains=_gains(gathered),
-        teachers=[_teacher(one, gathered) for one in gathered.teachers],
-        by_category=_by_category(gathered),
-        agreements=[AgreementRow(a, a.share(report.confidence)) for a in gathered.agreements],
+        gains=rows.gains(gathered),
+        teachers=[rows.teacher_row(one, gathered) for one in gathered.teachers],
+        by_category=rows.by_category(gathered),
+        agreements=[rows.AgreementRow(a, a.share(report.confidence)) for a in gathered.agreements],
         layers=corpus.layers(gathered.evidence),
         listed_pairs=sorted(gathered.evidence, key=_closeness)[:LISTED],
         training_keys=_scalar_keys(gathered.trainings),
+        thresholds=rows.thresholds(gathered.parameters),
         parameters=_parameters(gathered.parameters),
         figures={
             "benchmarks": figures.benchmarks(gathered, colours),
@@ -99,16 +82,16 @@ def _environment() -> jinja2.Environment:
     )
     environment.globals["span"] = wording.span
     environment.filters.update(
-        percent=wording.percent,
+        percent=_dashed(wording.percent),
         points=wording.points,
         count=wording.count,
-        decimal=wording.decimal,
+        decimal=_dashed(wording.decimal),
         p_value=wording.p_value,
         listed=wording.listed,
         word=verdict.word,
         words=lambda name: name.replace("_", " "),
         cut=_cut,
-        value=_value,
+        value=_dashed(_value),
     )
     return environment
 
@@ -119,9 +102,12 @@ def _cut(text: str) -> str:
     return f"{text[:MOST_CHARACTERS]}\n… {len(text) - MOST_CHARACTERS:,} more characters"
 
 
+def _dashed(said: Callable[[Any], str]) -> Callable[[Any], str]:
+    """A filter that writes a dash where there is no value."""
+    return lambda value: "–" if value is None else said(value)
+
+
 def _value(value: object) -> str:
-    if value is None:
-        return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):
@@ -136,61 +122,6 @@ def _closeness(pair: Any) -> tuple[float, str, str]:
 def _base(parameters: Mapping[str, Any]) -> str:
     base = parameters.get("train", {}).get("base")
     return f" ({base})" if base else ""
-
-
-def _caveats(gathered: Gathered) -> list[str]:
-    """What a reader must know before taking the answer for more than it is."""
-    found = ["Each was trained once, so the luck of training is in no interval."]
-    used = {student.dataset for student in gathered.students.values()}
-    sizes = [size.examples for size in gathered.sizes if size.name in used]
-    if len(set(sizes)) > 1:
-        found.append(
-            f"Their datasets hold {min(sizes):,} to {max(sizes):,} examples: the sources are "
-            "compared as they come, not at equal size."
-        )
-    return found
-
-
-def _leaders(gathered: Gathered) -> dict[str, set[str]]:
-    """By benchmark, the student that is better than every other one there."""
-    found = {}
-    for benchmark in {score.benchmark for score in gathered.scores}:
-        pairs = [pair for pair in gathered.comparisons if pair.benchmark == benchmark]
-        names = {name for pair in pairs for name in (pair.first, pair.second)}
-        wins = {n: sum(p.better and p.first == n for p in pairs) for n in names}
-        found[benchmark] = {name for name, n in wins.items() if n == len(names) - 1}
-    return found
-
-
-def _gains(gathered: Gathered) -> dict[tuple[str, str], str]:
-    """By benchmark and student, the difference from the reference student."""
-    reference, found = gathered.report.reference, {}
-    for pair in gathered.comparisons:
-        if reference in (pair.first, pair.second):
-            other = pair.second if pair.first == reference else pair.first
-            sign = -1 if pair.first == reference else 1
-            found[pair.benchmark, other] = wording.points(sign * pair.difference.value)
-    return found
-
-
-def _teacher(teacher: Teacher, gathered: Gathered) -> TeacherRow:
-    confidence = gathered.report.confidence
-    first = teacher.acceptance(attempts=1, confidence=confidence)
-    last = teacher.acceptance(attempts=max(1, len(teacher.rounds)), confidence=confidence)
-    return TeacherRow(teacher.name, teacher, first, last)
-
-
-def _by_category(gathered: Gathered) -> list[tuple[str, str, statistics.Interval]]:
-    rows = []
-    categories = {c for teacher in gathered.teachers for c in teacher.judged.values()}
-    for category in sorted(categories) if len(categories) > 1 else []:
-        for teacher in gathered.teachers:
-            share = teacher.acceptance(
-                attempts=1, confidence=gathered.report.confidence, category=category
-            )
-            if share is not None:
-                rows.append((category, teacher.name, share))
-    return rows
 
 
 def _scalar_keys(trainings: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -85,7 +85,9 @@ def score(
     return Score(
         student=student,
         benchmark=benchmark,
-        interval=statistics.average(list(means.values()), sum(sizes), confidence) if means else None,
+        interval=statistics.average(list(means.values()), sum(sizes), confidence)
+        if means
+        else None,
         means=means,
         n_samples=sum(sizes),
         fewest=min(sizes),

@@ -14,11 +14,12 @@ CSS = """
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; }
 body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans", sans-serif; }
+  font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", "DejaVu Sans",
+sans-serif; }
 main, header .in { max-width: 1180px; margin: 0 auto; padding: 0 24px; }
 header { border-bottom: 1px solid var(--rule); background: var(--card); padding: 40px 0 28px; }
 header .kicker { color: var(--soft); font-size: 14px; letter-spacing: .02em; margin: 0 0 12px; }
-h1 { font-size: 30px; line-height: 1.32; font-weight: 500; margin: 0 0 22px; max-width: 34em;
+h1 { font-size: 28px; line-height: 1.35; font-weight: 500; margin: 0 0 22px; max-width: 34em;
   text-wrap: pretty; }
 h1 b { font-weight: 700; color: var(--accent); }
 header ul { margin: 0 0 8px; padding-left: 1.1em; max-width: 62em; }
@@ -34,7 +35,7 @@ h3 small { font-weight: 400; color: var(--soft); margin-left: 8px; font-size: 14
 p { max-width: 50em; margin: 6px 0 12px; }
 .see { color: var(--soft); font-size: 15px; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr));
-  gap: 18px; margin: 10px 0 18px; }
+  gap: 18px; margin: 10px 0 18px; align-items: start; }
 .card { background: var(--card); border: 1px solid var(--rule); border-radius: 10px;
   padding: 14px 16px 10px; min-width: 0; overflow-x: auto; }
 .card h3 { margin: 0 0 8px; font-size: 15px; }
@@ -43,8 +44,8 @@ p { max-width: 50em; margin: 6px 0 12px; }
 .scroll { overflow-x: auto; margin: 8px 0 18px; }
 table { border-collapse: collapse; font-size: 14.5px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 600; color: var(--soft); font-size: 13px; vertical-align: bottom; }
-th, td { padding: 6px 14px 6px 0; border-bottom: 1px solid var(--rule); }
-td.n, th.n { text-align: right; white-space: nowrap; }
+th, td { padding: 6px 16px 6px 0; border-bottom: 1px solid var(--rule); }
+td.n, th.n { text-align: right; } td.n { white-space: nowrap; }
 td.w { white-space: nowrap; }
 tr.lead td { font-weight: 600; }
 tr.head th { padding-top: 16px; color: var(--ink); font-size: 14.5px; }
@@ -56,7 +57,8 @@ tr.head th { padding-top: 16px; color: var(--ink); font-size: 14.5px; }
 .yes { font-weight: 600; color: var(--accent); }
 details { margin: 8px 0 14px; }
 summary { cursor: pointer; color: var(--accent); font-size: 15px; padding: 3px 0; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); gap: 6px 22px;
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 380px), 1fr)); gap: 6px
+22px;
   border-top: 1px solid var(--rule); padding: 10px 0; font-size: 14px; }
 .pair .meta { grid-column: 1 / -1; color: var(--soft); font-size: 13.5px; }
 .pair .label { color: var(--soft); font-size: 12.5px; margin: 4px 0 0; }
@@ -64,7 +66,8 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; background: var(--wash); b
   padding: 8px 10px; margin: 2px 0 6px; font: 12.5px/1.45 ui-monospace, "DejaVu Sans Mono", monospace;
   max-height: 22em; overflow-y: auto; }
 code { font: 13px ui-monospace, "DejaVu Sans Mono", monospace; }
-dl { display: grid; grid-template-columns: minmax(9em, 15em) 1fr; gap: 6px 18px; font-size: 15px; max-width: 62em; }
+dl { display: grid; grid-template-columns: minmax(9em, 15em) 1fr; gap: 6px 18px; font-size: 15px;
+max-width: 62em; }
 dt { color: var(--soft); } dd { margin: 0; }
 footer { color: var(--soft); font-size: 13.5px; padding: 20px 0 50px; }
 .c0 { --c: var(--c0); } .c1 { --c: var(--c1); } .c2 { --c: var(--c2); } .c3 { --c: var(--c3); }

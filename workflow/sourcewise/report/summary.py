@@ -9,7 +9,7 @@ from sourcewise.report.gathered import Gathered
 from sourcewise.report.verdict import answer, word
 
 
-def summary(gathered: Gathered) -> dict[str, Any]:
+def numbers(gathered: Gathered) -> dict[str, Any]:
     """The answer as text, then one flat mapping per student and benchmark, pair, teacher, dataset."""
     confidence = gathered.report.confidence
     said = answer(gathered.scores, gathered.comparisons, confidence)
@@ -35,7 +35,7 @@ def summary(gathered: Gathered) -> dict[str, Any]:
             "verdict": word(pair),
         }
     return {
-        "answer": said.headline.striptags(),
+        "answer": said.headline.striptags().replace("\N{NO-BREAK SPACE}", " "),
         "scores": scores,
         "pairs": pairs,
         "teachers": {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 # The width of a character of the small sans-serif type, on average, in pixels.
-CHARACTER = 6.9
+CHARACTER = 7.4
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ def element(tag: str, *children: str, **attributes: object) -> Markup:
         shown = number(value) if isinstance(value, float) else value
         parts.append(f' {"class" if name == "cls" else name.replace("_", "-")}="{escape(shown)}"')
     inner = "".join(str(escape(child)) for child in children)
-    return Markup(f"<{tag}{''.join(parts)}>{inner}</{tag}>" if inner else f"<{tag}{''.join(parts)}/>")
+    return Markup(
+        f"<{tag}{''.join(parts)}>{inner}</{tag}>" if inner else f"<{tag}{''.join(parts)}/>"
+    )
 
 
 def line(x1: float, y1: float, x2: float, y2: float, cls: str) -> Markup:

@@ -24,7 +24,7 @@ class Round:
 
 
 @dataclass
-class Teacher:
+class TeacherNumbers:
     """Everything that the report says of a teacher.
 
     `judged` and `accepted_at` map a query to its category and to the first attempt that was accepted;

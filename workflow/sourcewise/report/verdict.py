@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from sourcewise.report.scores import Comparison, Score
-from sourcewise.report.wording import about, estimate, listed, percent, span
+from sourcewise.report.wording import PER_CENT, about, estimate, listed, percent, span
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ def answer(scores: Sequence[Score], comparisons: Sequence[Comparison], confidenc
             benchmark,
             [score for score in scores if score.benchmark == benchmark],
             [pair for pair in comparisons if pair.benchmark == benchmark],
-            confidence,
         )
         for benchmark in benchmarks
     ]
@@ -68,26 +67,36 @@ def _undecided_lead(
     unbeaten: Sequence[str], beaten: Sequence[str], comparisons: Sequence[Comparison], level: str
 ) -> Markup:
     """The headline where several students are beaten by none."""
+    said = Markup("No single best student: {} are not distinguishable.").format(_names(unbeaten))
     among = [pair for pair in comparisons if {pair.first, pair.second} <= set(unbeaten)]
-    apart = Markup("No single best student: {} are not distinguishable").format(_names(unbeaten))
     if among:
-        widest = max(among, key=lambda pair: pair.difference.value)
-        apart += Markup(
-            "; the largest difference between them, {} above {} on <i>{}</i>, is {} points "
-            "({} interval {}), {}"
-        ).format(
-            _bold(widest.first),
-            _bold(widest.second),
-            widest.benchmark,
-            f"{100 * widest.difference.value:.1f}",
-            level,
-            span(widest.difference.low, widest.difference.high),
-            remedy(widest),
-        )
+        said += _widest(max(among, key=lambda pair: pair.difference.value), len(comparisons), level)
     if beaten:
-        verb = "is" if len(beaten) == 1 else "are"
-        apart += Markup("; {} {} beaten").format(_names(beaten), verb)
-    return apart + Markup(".")
+        several = len({pair.benchmark for pair in comparisons}) > 1
+        said += Markup(" {} beaten{}.").format(
+            _are(beaten), " on at least one benchmark" if several else ""
+        )
+    return said
+
+
+def _widest(pair: Comparison, n_pairs: int, level: str) -> Markup:
+    """The largest difference that is still not decided, and what would decide it."""
+    if pair.difference.value == 0:
+        return Markup(" No difference between them was seen.")
+    # An interval of one pair may exclude zero where the corrected verdict does not.
+    alone = f", before the correction for {n_pairs} pairs" if pair.difference.low > 0 else ""
+    more = pair.verdict.more_questions
+    tell = f"about {about(more)} more questions would tell" if more else "the questions are too few"
+    return Markup(" {} is {} points ahead of {} on <i>{}</i> ({} interval {}{}); {}.").format(
+        _bold(pair.first),
+        f"{100 * pair.difference.value:.1f}",
+        _bold(pair.second),
+        pair.benchmark,
+        level,
+        span(pair.difference.low, pair.difference.high),
+        alone,
+        tell,
+    )
 
 
 def _single(
@@ -127,11 +136,10 @@ def _exceptions(best: str, undecided: Sequence[Comparison]) -> list[Markup]:
     clauses = []
     for benchmark in dict.fromkeys(pair.benchmark for pair in undecided):
         pairs = [pair for pair in undecided if pair.benchmark == benchmark]
-        clauses.append(
-            Markup("; on <i>{}</i> {} not distinguishable from it").format(
-                benchmark, _are([_other(pair, best) for pair in pairs])
-            )
+        clause = Markup("; on <i>{}</i> {} not distinguishable from it").format(
+            benchmark, _are([_other(pair, best) for pair in pairs])
         )
+        clauses.append(clause + f" ({remedy(pairs[0])})" if len(pairs) == 1 else clause)
     return clauses
 
 
@@ -147,7 +155,6 @@ def _sentence(
     benchmark: str,
     scores: Sequence[Score],
     comparisons: Sequence[Comparison],
-    confidence: float,
 ) -> Markup:
     measured = [(score.interval, score) for score in scores if score.interval is not None]
     if not measured:
@@ -158,16 +165,20 @@ def _sentence(
         benchmark, _bold(best.student), estimate(interval)
     )
     own = [pair for pair in comparisons if best.student in (pair.first, pair.second)]
-    parts = [_won(pair) for pair in own if pair.better and pair.first == best.student]
-    parts += [_undecided(pair, best.student) for pair in own if not pair.better]
+    won = [_won(pair) for pair in own if pair.better and pair.first == best.student]
+    open_ = [_undecided(pair, best.student) for pair in own if not pair.better]
+    parts = []
+    if won:
+        parts.append(Markup("better than ") + _joined(won))
+    if open_:
+        parts.append(Markup("not distinguishable from ") + _joined(open_))
     if not parts:
         return first + Markup("; there is nothing to compare it with.")
-    level = Markup("; intervals {}.").format(_level(confidence))
-    return first + Markup(": ") + Markup("; ").join(parts) + level
+    return first + Markup(": ") + Markup("; ").join(parts) + Markup(".")
 
 
 def _won(pair: Comparison) -> Markup:
-    return Markup("better than {} by {} points ({})").format(
+    return Markup("{} by {} points ({})").format(
         _bold(pair.second),
         f"{100 * pair.difference.value:.1f}",
         span(pair.difference.low, pair.difference.high),
@@ -175,9 +186,7 @@ def _won(pair: Comparison) -> Markup:
 
 
 def _undecided(pair: Comparison, leader: str) -> Markup:
-    return Markup("not distinguishable from {} ({})").format(
-        _bold(_other(pair, leader)), remedy(pair)
-    )
+    return Markup("{} ({})").format(_bold(_other(pair, leader)), remedy(pair))
 
 
 def remedy(pair: Comparison) -> str:
@@ -198,9 +207,13 @@ def _bold(name: str) -> Markup:
 
 
 def _names(names: Sequence[str]) -> Markup:
-    # listed() only joins; every name was escaped by _bold.
-    return Markup(listed([str(_bold(name)) for name in names]))
+    return _joined([_bold(name) for name in names])
+
+
+def _joined(parts: Sequence[Markup]) -> Markup:
+    # listed() only puts commas between parts that are escaped already.
+    return Markup(listed([str(part) for part in parts]))
 
 
 def _level(confidence: float) -> str:
-    return f"{100 * confidence:g} %"
+    return f"{100 * confidence:g}{PER_CENT}"

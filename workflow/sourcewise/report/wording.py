@@ -6,17 +6,20 @@ from collections.abc import Sequence
 
 from sourcewise.statistics import Difference, Interval
 
-NO_DATA = "no data"
+# A space that never ends a line stands before the sign.
+PER_CENT = "\N{NO-BREAK SPACE}%"
 
 
 def percent(share: float) -> str:
     """A share in [0, 1] as per cent."""
-    return f"{100 * share:.1f} %"
+    return f"{100 * share:.1f}{PER_CENT}"
 
 
 def points(difference: float) -> str:
     """A difference of shares as signed percentage points."""
-    return f"{100 * difference:+.1f}".replace("-", "−").replace("+0.0", "0.0").replace("−0.0", "0.0")
+    return (
+        f"{100 * difference:+.1f}".replace("-", "−").replace("+0.0", "0.0").replace("−0.0", "0.0")
+    )
 
 
 def span(low: float, high: float) -> str:

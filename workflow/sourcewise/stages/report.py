@@ -1,29 +1,34 @@
 """Stage report: one page and one summary of all that the pipeline found.
 
-Reads, under `data`, the manifests, Query, Reject and Contamination tables of the corpus, Verdict,
-Response and Perplexity tables of every teacher, Reject and Example tables of every dataset, loss.csv and
-training.json of every student, Verdict and Response tables of every student at every graded benchmark,
+Reads, under `data`, the manifests, Query, Reject and Contamination tables of the corpus; Verdict,
+Response and Perplexity tables of every teacher; Reject and Example tables of every dataset; loss.csv and
+training.json of every student; Verdict and Response tables of every student at every graded benchmark;
 and the files of imported teachers that carry published verdicts. Writes an HTML file and a JSON file.
 """
 
 from __future__ import annotations
 
 import csv
-import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sourcewise import columns, reading, tables
+from sourcewise import columns, manifests, reading, tables
+from sourcewise.manifests import Corpus, Distilled
 from sourcewise.params.datasets import Dataset
 from sourcewise.params.distill import Distill, Import, Teacher
 from sourcewise.params.queries import Benchmark, Columns
 from sourcewise.params.students import Report, Student
 from sourcewise.progress import Progress
-from sourcewise.report import corpus, page, published, scores, summary, teachers
+from sourcewise.report import corpus, scores
 from sourcewise.report.gathered import Gathered
+from sourcewise.report.page import LISTED, render
+from sourcewise.report.published import Agreement, Disagreement, Key, agreement
+from sourcewise.report.summary import numbers
+from sourcewise.report.teachers import TeacherNumbers
 from sourcewise.tables import (
     Contamination,
     Example,
@@ -31,6 +36,7 @@ from sourcewise.tables import (
     Query,
     Reject,
     Response,
+    Row,
     Verdict,
 )
 from sourcewise.text import query_id, query_text
@@ -52,22 +58,203 @@ def run(
 ) -> None:
     """Writes the page `out` and the numbers `summary`; both say "no data" where a table is empty.
 
-    `others` are the remaining sections of params.yaml, shown under the parameters. `data` is the root
-    of the tables.
+    `data` is the root of the tables. `others` are the remaining sections of params.yaml, which stand
+    among the parameters at the end of the page.
     """
-    gathered = _Reader(data).gather(
+    graded = [name for name, benchmark in benchmarks.items() if benchmark.graded]
+    progress = Progress("report", len(teachers) + len(students) * len(graded), "tables")
+    queries = manifests.corpus(data / "queries/manifest.json")
+    categories = {query.query_id: query.category for query in _corpus(queries)}
+    asked, agreements = [], []
+    for name, teacher in teachers.items():
+        distilled = manifests.distilled(data / f"distill/{name}/manifest.json")
+        asked.append(_teacher(distilled, categories, distill.stop_score))
+        if teacher.imported is not None and teacher.imported.published is not None:
+            agreements.append(_agreement(distilled, teacher.imported, queries))
+        progress.advance()
+    measured = []
+    for benchmark in graded:
+        for name in students:
+            measured.append(_score(data, name, benchmark, report.confidence))
+            progress.advance()
+    progress.finish()
+    sizes = [_size(data, name) for name in datasets]
+    explained = {"report": report, "distill": distill, "teachers": teachers, "datasets": datasets}
+    explained |= {"students": students, "benchmarks": benchmarks}
+    gathered = Gathered(
         seed=seed,
         report=report,
         distill=distill,
-        teachers=teachers,
         datasets=datasets,
         students=students,
-        benchmarks=benchmarks,
-        others=others,
+        scores=measured,
+        comparisons=scores.compare(
+            measured, confidence=report.confidence, resamples=report.resamples, seed=seed
+        ),
+        teachers=asked,
+        agreements=agreements,
+        corpus=_collected(data / "queries", queries, len(categories)),
+        waterfalls={
+            size.name: _selected(data, datasets[size.name], len(categories), size) for size in sizes
+        },
+        evidence=list(_shards(queries, "contamination", Contamination)),
+        sizes=sizes,
+        losses={name: list(_loss(data / f"students/{name}/loss.csv")) for name in students},
+        trainings={name: _json(data / f"students/{name}/training.json") for name in students},
+        parameters={"seed": seed} | {k: _plain(v) for k, v in explained.items()} | others,
     )
-    _write(out, page.render(gathered))
-    _write(summary, _numbers(gathered))
+    _write(out, render(gathered))
+    _write(summary, json.dumps(numbers(gathered), indent=1, ensure_ascii=False) + "\n")
 
 
-def _numbers(gathered: Gathered) -> str:
-    return json.dumps(summary.summary(gathered), indent=1, ensure_ascii=False) + "\n"
+def _plain(section: Any) -> Any:
+    if isinstance(section, dict):
+        return {name: _plain(part) for name, part in section.items()}
+    return (
+        section.model_dump(mode="json", by_alias=True)
+        if hasattr(section, "model_dump")
+        else section
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: run the stage that makes it, then report")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _corpus(queries: Corpus) -> Iterator[Query]:
+    for shard in queries.shards:
+        yield from tables.read(queries.queries(shard), Query)
+
+
+def _shards(queries: Corpus, kind: str, row: type[Row]) -> Iterator[Row]:
+    for shard in queries.shards:
+        yield from tables.read(queries.folder / f"corpus/{shard}.{kind}.parquet", row)
+
+
+def _collected(folder: Path, queries: Corpus, left: int) -> list[corpus.Step]:
+    """What happened to the rows of all sources on their way into the corpus."""
+    n = 0
+    rejects: list[Reject] = []
+    for name in _json(folder / "manifest.json")["sources"]:
+        n += tables.count(folder / f"collected/{name}.parquet", Query)
+        rejects += tables.read(folder / f"collected/{name}.rejects.parquet", Reject)
+    n += len(rejects)
+    rejects += tables.read(folder / "clean/rejects.parquet", Reject)
+    rejects += _shards(queries, "rejects", Reject)
+    order = ("collect", "clean", "decontaminate")
+    return corpus.waterfall("rows of all sources", n, rejects, "corpus", left, order=order)
+
+
+def _size(data: Path, name: str) -> corpus.DatasetNumbers:
+    return corpus.dataset(name, tables.read(data / f"datasets/{name}/examples.parquet", Example))
+
+
+def _selected(
+    data: Path, recipe: Dataset, queries: int, size: corpus.DatasetNumbers
+) -> list[corpus.Step]:
+    """What happened to the queries of the corpus, once per teacher, on their way into a dataset."""
+    folder = data / "datasets" / size.name
+    rejects = chain(
+        tables.read(folder / "select-rejects.parquet", Reject),
+        tables.read(folder / "rejects.parquet", Reject),
+    )
+    order = ("select", *recipe.filters)
+    candidates = queries * len(recipe.teachers)
+    return corpus.waterfall("corpus", candidates, rejects, "examples", size.examples, order=order)
+
+
+def _verdicts(distilled: Distilled, attempt: int) -> Iterator[Verdict]:
+    for shard in distilled.shards:
+        yield from tables.read(distilled.verdicts(attempt, shard), Verdict)
+
+
+def _responses(distilled: Distilled, attempt: int) -> Iterator[Response]:
+    for shard in distilled.shards:
+        yield from tables.read(distilled.responses(attempt, shard), Response)
+
+
+def _teacher(
+    distilled: Distilled, categories: Mapping[str, str], stop_score: float
+) -> TeacherNumbers:
+    teacher = TeacherNumbers(distilled.teacher)
+    for attempt in range(1, distilled.attempts + 1):
+        teacher.add_round(
+            _verdicts(distilled, attempt),
+            _responses(distilled, attempt),
+            categories=categories,
+            stop_score=stop_score,
+        )
+    for shard in distilled.shards:
+        rows = tables.read(distilled.perplexity(shard), Perplexity)
+        teacher.add_perplexities(rows, categories)
+    return teacher
+
+
+def _agreement(distilled: Distilled, imported: Import, queries: Corpus) -> Agreement:
+    """Compares a teacher's published verdicts with ours, and fetches the texts where they differ."""
+    rounds = range(1, distilled.attempts + 1)
+    verdicts = chain.from_iterable(_verdicts(distilled, attempt) for attempt in rounds)
+    found = agreement(distilled.teacher, dict(_published(imported)), verdicts)
+    listed = {(v.query_id, v.attempt): (theirs, v) for theirs, v in found.differing[:LISTED]}
+    responses = {
+        (response.query_id, attempt): response.text
+        for attempt in rounds
+        for response in _responses(distilled, attempt)
+        if (response.query_id, attempt) in listed
+    }
+    wanted = {identity for identity, _ in listed}
+    texts = {query.query_id: query for query in _corpus(queries) if query.query_id in wanted}
+    for key, (theirs, verdict) in listed.items():
+        query = texts[key[0]]
+        found.disagreements.append(
+            Disagreement(
+                theirs, verdict, query_text(query.messages), query.reference, responses[key]
+            )
+        )
+    return found
+
+
+def _published(imported: Import) -> Iterator[tuple[Key, bool]]:
+    """The published verdict of each attempt; the k-th row of a query is its attempt k."""
+    seen: Counter[str] = Counter()
+    where = Columns(prompt=imported.prompt)
+    for file in imported.files:
+        for place, row in reading.rows(Path(file)):
+            try:
+                identity = query_id(columns.messages(row, where))
+                verdict = reading.pick(row, str(imported.published))
+            except (ValueError, KeyError) as error:
+                raise ValueError(f"{file}:{place}: {error.args[0]}") from None
+            if verdict not in (True, False):
+                raise ValueError(
+                    f"{file}:{place}: column {imported.published!r} holds {verdict!r}, "
+                    "but a published verdict is true or false: correct the key 'published'"
+                )
+            seen[identity] += 1
+            yield (identity, seen[identity]), bool(verdict)
+
+
+def _loss(path: Path) -> Iterator[tuple[float, float]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            yield float(row["step"]), float(row["loss"])
+
+
+def _score(data: Path, student: str, benchmark: str, confidence: float) -> scores.Score:
+    folder = data / "benchmarks" / student
+    return scores.score(
+        student,
+        benchmark,
+        grades=tables.read(folder / f"{benchmark}.grades.parquet", Verdict),
+        samples=tables.read(folder / f"{benchmark}.samples.parquet", Response),
+        confidence=confidence,
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
