@@ -1,0 +1,124 @@
+"""Attempt k of one teacher at one shard of queries.
+
+Reads Query and, from round 2 on, the Verdicts of the round before; writes Response. What was ever
+answered is taken from the ledger, and only the rest is asked.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from types import ModuleType
+
+from sourcewise.asking import Engine, Question, ask, files_digest, request, responses, weights_of
+from sourcewise.engines.contract import Batch, Request
+from sourcewise.ledger import identity
+from sourcewise.params.distill import Teacher
+from sourcewise.tables import Query, Response, Verdict, read, write
+from sourcewise.wrapping import wrap
+
+
+def run(
+    *,
+    name: str,
+    teacher: Teacher,
+    seed: int,
+    attempt: int,
+    stop_score: float | None,
+    queries: Path,
+    verdicts: tuple[Path, ...],
+    ledger: Path,
+    out: Path,
+) -> None:
+    """Asks teacher `name` for attempt `attempt` at every query that is still open.
+
+    Round 1 asks all queries; a later round those whose verdict in `verdicts` lacks a score of at least
+    `stop_score`. Rows keep the order of the queries.
+    """
+    weights = _weights(teacher)
+    identified = identity(weights=weights, system=teacher.system, sampling=_sampling(teacher))
+    wanted = [
+        Question(
+            query.query_id,
+            request(
+                identified,
+                query.messages,
+                attempt=attempt,
+                seed=seed,
+                max_tokens=teacher.sampling.max_tokens if teacher.sampling else 0,
+            ),
+        )
+        for query in _open_queries(queries, verdicts, attempt, stop_score)
+    ]
+    found = ask(
+        [question.asked for question in wanted],
+        engine=teacher.engine or "imported",
+        run=_engine(teacher),
+        revision=weights if weights.startswith("files:") else teacher.revision,
+        ledger=ledger,
+        writer=queries.stem,
+        label=f"generate {name}, attempt {attempt}, shard {queries.stem}",
+    )
+    wrapped = partial(wrap, rule=teacher.wrap)
+    write(out, Response, responses(wanted, found, teacher=name, wrap=wrapped))
+
+
+def _open_queries(
+    queries: Path, verdicts: tuple[Path, ...], attempt: int, stop_score: float | None
+) -> list[Query]:
+    """The queries that this round asks, in the order of the table."""
+    if (attempt == 1) != (not verdicts) or (attempt > 1) != (stop_score is not None):
+        raise ValueError(
+            f"attempt {attempt} with {len(verdicts)} verdict tables and stop_score {stop_score}: "
+            "attempt 1 takes neither, a later one both"
+        )
+    if stop_score is None:
+        return list(read(queries, Query))
+    still_open = {
+        verdict.query_id
+        for path in verdicts
+        for verdict in read(path, Verdict)
+        if verdict.score is None or verdict.score < stop_score
+    }
+    rows = [query for query in read(queries, Query) if query.query_id in still_open]
+    if unknown := still_open - {query.query_id for query in rows}:
+        raise ValueError(
+            f"{verdicts[0]} judges {len(unknown)} queries that {queries} lacks, {min(unknown)} "
+            "among them: run the round before again"
+        )
+    return rows
+
+
+def _weights(teacher: Teacher) -> str:
+    if teacher.imported is not None:
+        source = teacher.imported
+        digest = files_digest(Path(file) for file in source.files)
+        return f"import:{digest}:{source.prompt}:{source.response}"
+    return weights_of(str(teacher.model), teacher.revision, engine=str(teacher.engine))
+
+
+def _sampling(teacher: Teacher) -> dict[str, object]:
+    return teacher.sampling.model_dump() if teacher.sampling else {}
+
+
+def _engine(teacher: Teacher) -> Engine:
+    if teacher.imported is not None:
+        return partial(_import, teacher)
+    return partial(_complete, teacher)
+
+
+def _import(teacher: Teacher, module: ModuleType, missing: Sequence[Request]) -> Iterator[Batch]:
+    yield from module.complete(missing, source=teacher.imported)
+
+
+def _complete(teacher: Teacher, module: ModuleType, missing: Sequence[Request]) -> Iterator[Batch]:
+    print(f"starting {teacher.engine} with {teacher.model}", file=sys.stderr, flush=True)
+    yield from module.complete(
+        missing,
+        model=teacher.model,
+        revision=teacher.revision,
+        sampling=teacher.sampling,
+        system=teacher.system,
+    )
