@@ -14,7 +14,7 @@ demo: setup  ## the whole pipeline on three tiny teachers, then where the report
 	@workflow/bin/run . $(CORES)
 
 real: setup  ## responses of seven real models to GSM8K and IFEval queries
-	@python -m sourcewise.workspace runs/real workflow/presets/real.yaml
+	@python -m sourcewise.dag.workspace runs/real workflow/presets/real.yaml
 	@workflow/bin/run runs/real $(CORES)
 
 test: setup  ## format, lint, types and all tests
@@ -30,7 +30,7 @@ format: setup
 	@ruff format . && ruff check --fix . && snakefmt Snakefile workflow/rules
 
 lock: setup  ## resolve envs/*.in anew
-	@for env in workflow verify; do .venvs/tools/bin/uv pip compile -q envs/$$env.in --python-version 3.11 \
-	  --no-header --no-annotate -o envs/$$env.lock; done
-	@for env in model model-cuda; do .venvs/tools/bin/uv pip compile -q envs/$$env.in --python-version 3.11 \
-	  --override envs/model.overrides --no-header --no-annotate -o envs/$$env.lock; done
+	@for env in workflow verify model model-cuda; do \
+	  overrides=envs/$${env%-cuda}.overrides; \
+	  .venvs/tools/bin/uv pip compile --quiet envs/$$env.in $$([ -f $$overrides ] && echo --override $$overrides) \
+	    --python-version 3.11 --no-header --no-annotate -o envs/$$env.lock; done

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sourcewise import cleaning, tables
+from sourcewise import tables
+from sourcewise.corpus import cleaning
 from sourcewise.params.queries import Clean, Origin
 from sourcewise.stages import clean, collect
 from sourcewise.tables import Message, Query, Reject

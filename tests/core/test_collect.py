@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from sourcewise import tables
+from sourcewise.corpus.references import FORMATS
 from sourcewise.params.queries import Columns, Origin
-from sourcewise.references import FORMATS
 from sourcewise.stages import collect
 from sourcewise.tables import Message, Query, Reject
 from sourcewise.text import normalise, query_id, query_text, units

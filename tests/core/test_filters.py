@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from sourcewise import tables
-from sourcewise.candidates import Candidate, Candidates
 from sourcewise.filters import ngram, perplexity, structure
 from sourcewise.params.datasets import (
     Dataset,
@@ -23,6 +22,7 @@ from sourcewise.params.datasets import (
     PerplexityFilter,
     StructureFilter,
 )
+from sourcewise.recipes.candidates import Candidate, Candidates
 from sourcewise.stages import filter as stage
 from sourcewise.tables import (
     Example,

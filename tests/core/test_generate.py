@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from sourcewise.asking import weights_of
+from sourcewise.corpus.reading import RowError
 from sourcewise.params.distill import Teacher
-from sourcewise.reading import RowError
 from sourcewise.stages import generate
 from sourcewise.tables import Message, Query, Response, Verdict, read, write
 from sourcewise.text import query_id

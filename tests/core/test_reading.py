@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from sourcewise.reading import RowError, pick, rows
+from sourcewise.corpus.reading import RowError, pick, rows
 
 ROWS = [{"q": "1 + 1?", "a": "2"}, {"q": "三加三?", "a": "6"}]
 

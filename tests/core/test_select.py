@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sourcewise import tables
 from sourcewise.params.datasets import Dataset
-from sourcewise.selection import first_passing
+from sourcewise.recipes.selection import first_passing
 from sourcewise.stages import select
 from sourcewise.tables import Message, Query, Reject, Selected, Verdict
 from sourcewise.text import query_id, shard_of

@@ -34,7 +34,9 @@ def test_missing_programs_are_named_with_their_packages(
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(SystemExit, match=r"bwrap: the sandbox[\s\S]*sudo apt-get install .*bubblewrap"):
+    with pytest.raises(
+        SystemExit, match=r"bwrap: the sandbox[\s\S]*sudo apt-get install .*bubblewrap"
+    ):
         setup.main([])
 
 

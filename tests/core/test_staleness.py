@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sourcewise import staleness
-from sourcewise.staleness import Declarations, UndeclaredError
+from sourcewise.dag import staleness
+from sourcewise.dag.staleness import Declarations, UndeclaredError
 
 PARAMS: dict[str, Any] = {"teachers": {"a": {"t": 1.0}, "b": {"t": 2.0}}, "loop": {"max": 3}}
 DVC = {

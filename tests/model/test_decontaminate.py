@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sourcewise import decontamination, tables
-from sourcewise.decontamination import ExactLayer, nearest
+from sourcewise import tables
+from sourcewise.corpus import decontamination
+from sourcewise.corpus.decontamination import ExactLayer, nearest
 from sourcewise.params.queries import Decontaminate, Embedding, Synthetic
 from sourcewise.stages import decontaminate
 from sourcewise.synthetic.defects import reworded

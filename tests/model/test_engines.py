@@ -114,6 +114,12 @@ def test_a_request_alone_gets_the_text_it_gets_among_others(
         assert answers(engine, model, [request(number)], HOT) == {f"k{number}": got[f"k{number}"]}
 
 
+def test_the_size_of_a_batch_decides_nothing(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = answers("transformers", model, REQUESTS, HOT)
+    monkeypatch.setenv("SOURCEWISE_BATCH_SIZE", "7")
+    assert answers("transformers", model, REQUESTS, HOT) == expected
+
+
 def test_greedy_texts_are_those_of_the_library(model: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(model)
     network = AutoModelForCausalLM.from_pretrained(model).eval()

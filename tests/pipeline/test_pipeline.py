@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sourcewise.workspace import make
+from sourcewise.dag.workspace import make
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = f"{ROOT / '.venvs/workflow/bin'}:{os.environ['PATH']}"
@@ -18,13 +18,18 @@ class Copy:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    def environment(self) -> dict[str, str]:
+        """The activated environment, with this copy's code."""
+        own = {"PATH": PATH, "PYTHONPATH": f"{self.folder / 'workflow'}"}
+        return {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", **own}
+
     def call(self, command: str) -> str:
         """Output of a command that must succeed."""
         result = subprocess.run(
             command,
             shell=True,
             cwd=self.folder,
-            env={**os.environ, "PATH": PATH, "OMP_WAIT_POLICY": "PASSIVE"},
+            env=self.environment(),
             capture_output=True,
             text=True,
         )
@@ -126,7 +131,7 @@ def test_a_second_writer_is_refused(made: Copy) -> None:
     lock = made.folder / ".snakemake/sourcewise/lock"
     holder = f"flock {lock} snakemake --cores 1"
     result = subprocess.run(
-        holder, shell=True, cwd=made.folder, env={**os.environ, "PATH": PATH}, capture_output=True
+        holder, shell=True, cwd=made.folder, env=made.environment(), capture_output=True
     )
     assert result.returncode != 0
     assert b"another run works in this copy" in result.stderr + result.stdout
@@ -138,10 +143,27 @@ def test_a_wrong_key_stops_everything_with_its_name(made: Copy) -> None:
         "snakemake -n",
         shell=True,
         cwd=made.folder,
-        env={**os.environ, "PATH": PATH},
+        env=made.environment(),
         capture_output=True,
         text=True,
     )
     made.edit("max_atempts: 2", "max_attempts: 2")
     assert result.returncode != 0
     assert "unknown key distill.max_atempts; did you mean 'max_attempts'?" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("preset", "jobs"),
+    [
+        # 118 shards x 3 teachers x (4 rounds x 2 + perplexity) = 3,186 of the distillation alone.
+        ("paper", {"generate": 1416, "verify": 1416, "perplexity": 354, "decontaminate": 118}),
+        ("tiny", {"generate": 9, "verify": 9, "perplexity": 3, "decontaminate": 1}),
+    ],
+)
+def test_a_preset_dry_runs_to_its_complete_job_list(
+    tmp_path: Path, preset: str, jobs: dict[str, int]
+) -> None:
+    make(tmp_path / preset, ROOT / f"workflow/presets/{preset}.yaml")
+    planned = Copy(tmp_path / preset).planned()
+    assert jobs.items() <= planned.items()
+    assert planned["report"] == 1

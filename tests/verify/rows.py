@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sourcewise.attempts import Attempt
+from sourcewise.grading.attempts import Attempt
 from sourcewise.tables import Message
 
 DATA = Path(__file__).resolve().parents[3] / "shared/data"

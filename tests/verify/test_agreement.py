@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from rows import attempt, jsonl
 
-from sourcewise import references
-from sourcewise.attempts import Attempt
+from sourcewise.corpus import references
+from sourcewise.grading.attempts import Attempt
 from sourcewise.params.distill import CodeVerifier, InstructionVerifier, MathVerifier
 from sourcewise.verifiers import code, instruction, math
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rows import attempt
 
-from sourcewise import sandbox
+from sourcewise.grading import sandbox
 from sourcewise.params.distill import CodeVerifier
 from sourcewise.tables import Verdict
 from sourcewise.verifiers import code

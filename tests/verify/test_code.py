@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from rows import attempt
 
-from sourcewise import asserts, sandbox
+from sourcewise.grading import asserts, sandbox
+from sourcewise.grading.sandbox import command
 from sourcewise.params.distill import CodeVerifier
-from sourcewise.sandbox import command
 from sourcewise.tables import Verdict
 from sourcewise.verifiers import code
 

@@ -3,7 +3,7 @@
 import pytest
 from rows import attempt
 
-from sourcewise import ifeval
+from sourcewise.grading import ifeval
 from sourcewise.params.distill import InstructionVerifier
 from sourcewise.tables import Verdict
 from sourcewise.verifiers import instruction

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sourcewise.killable import Pool
+from sourcewise.grading.killable import Pool
 
 
 def _work(item: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from rows import attempt, math_attempt
 
-from sourcewise import answers
+from sourcewise.grading import answers
 from sourcewise.params.distill import MathVerifier
 from sourcewise.tables import Verdict
 from sourcewise.verifiers import math

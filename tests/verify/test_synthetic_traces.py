@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from sourcewise.attempts import Attempt
+from sourcewise.grading.attempts import Attempt
 from sourcewise.params.distill import CodeVerifier, InstructionVerifier, MathVerifier
 from sourcewise.params.queries import Synthetic
 from sourcewise.synthetic.problems import problems

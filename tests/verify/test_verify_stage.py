@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from sourcewise import tables
+from sourcewise.grading.sandbox import SandboxUnavailableError, command
 from sourcewise.params.distill import CodeVerifier, InstructionVerifier, MathVerifier, Verifiers
-from sourcewise.sandbox import SandboxUnavailableError, command
 from sourcewise.stages import verify
 from sourcewise.tables import Message, Query, Response, Verdict
 

@@ -13,16 +13,18 @@ rule sample:
         "logs/sample/{student}.log",
     conda:
         "../../envs/model.yaml"
+    resources:
+        python=MODEL,
     params:
         sampling=P("benchmark@{student}", "sampling"),
         benchmarks=P("benchmark@{student}", "benchmarks"),
         seed=P("benchmark@{student}", "seed"),
         code=CODE("benchmark@{student}", "stages.sample", "engines"),
-        model="models/students/{student}",
+        model=model_folder,
         ledger="data/benchmarks/{student}/ledger",
-        folder="data/benchmarks/{student}",
+        folder=folder,
     shell:
-        "{MODEL} -m sourcewise sample --name {wildcards.student} --model {params.model}"
+        "{resources.python} -m sourcewise sample --name {wildcards.student} --model {params.model}"
         " --sampling {params.sampling:q} --benchmarks {params.benchmarks:q} --seed {params.seed}"
         " --queries {input.queries} --ledger {params.ledger} --out {params.folder} > {log} 2>&1"
 
@@ -37,9 +39,11 @@ rule grade:
         "logs/grade/{student}/{benchmark}.log",
     conda:
         "../../envs/verify.yaml"
+    resources:
+        python=VERIFY,
     params:
         verifiers=P("benchmark@{student}", "verifiers"),
         code=CODE("benchmark@{student}", "stages.verify", "verifiers"),
     shell:
-        "{VERIFY} -m sourcewise verify --queries {input.queries} --responses {input.samples}"
+        "{resources.python} -m sourcewise verify --queries {input.queries} --responses {input.samples}"
         " --verifiers {params.verifiers:q} --out {output.grades} > {log} 2>&1"

@@ -11,11 +11,13 @@ rule benchmark_queries:
         "logs/benchmark_queries/{benchmark}.log",
     conda:
         "../../envs/workflow.yaml"
+    resources:
+        python=WORKFLOW,
     params:
         origin=P("benchmark_queries@{benchmark}", "benchmarks.{benchmark}.queries"),
         seed=P("benchmark_queries@{benchmark}", "seed"),
         code=CODE("benchmark_queries@{benchmark}", "stages.collect"),
     shell:
-        "{WORKFLOW} -m sourcewise collect --name {wildcards.benchmark} --origin {params.origin:q}"
+        "{resources.python} -m sourcewise collect --name {wildcards.benchmark} --origin {params.origin:q}"
         " --seed {params.seed} --planted --out {output.queries} --rejects {output.rejects}"
         " > {log} 2>&1"

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from sourcewise.params.root import ParamsError, load
-from sourcewise.pipeline import Pipeline, target
-from sourcewise.staleness import Declarations
+from sourcewise.dag.pipeline import Pipeline, target
+from sourcewise.dag.staleness import Declarations
 
 try:
     PARAMS = load(Path("params.yaml"))
@@ -19,13 +19,14 @@ PIPELINE = Pipeline(workflow, DECLARED)
 SHARDS = [f"{number:04d}" for number in range(PARAMS.clean.shards)]
 GRADED = [name for name, benchmark in PARAMS.benchmarks.items() if benchmark.graded]
 
-# The commands of the three environments; with conda every rule finds its own `python`.
+# The commands of the three environments, handed over as resources: a machine matter that changes no
+# result. With conda every rule finds its own `python`.
 IN_CONDA = "conda" in {
     str(method) for method in workflow.deployment_settings.deployment_method
 }
+PYTHON = "PYTHONPATH=workflow " + ("python" if IN_CONDA else ".venvs/{}/bin/python")
 WORKFLOW, VERIFY, MODEL = (
-    "PYTHONPATH=workflow python" if IN_CONDA else f".venvs/{env}/bin/python"
-    for env in ("workflow", "verify", "model")
+    PYTHON.format(env) for env in ("workflow", "verify", "model")
 )
 
 
@@ -61,6 +62,11 @@ def P(stage, key):
     return value if "{" in stage + key else DECLARED.value(stage, key)
 
 
+def SECTIONS(stage, *keys):
+    """Several parameters of a stage as one JSON object."""
+    return json.dumps({key: json.loads(DECLARED.value(stage, key)) for key in keys})
+
+
 def CODE(stage, *modules):
     """A hash of what modules mean, imports included; comments and layout do not count."""
 
@@ -68,6 +74,15 @@ def CODE(stage, *modules):
         return DECLARED.code(stage.format(**dict(wildcards.items())), *modules)
 
     return value if "{" in stage else DECLARED.code(stage, *modules)
+
+
+def folder(wildcards, output):
+    """Where a job writes, for stages that fill a folder."""
+    return str(Path(output[0]).parent)
+
+
+def model_folder(wildcards, input):
+    return str(Path(input.model).parent)
 
 
 def stop_score(wildcards):
@@ -165,6 +180,16 @@ def dataset_manifests(wildcards):
 def student_examples(wildcards):
     dataset = PARAMS.students[wildcards.student].dataset
     return [] if dataset is None else f"data/datasets/{dataset}/examples.parquet"
+
+
+def everything(wildcards):
+    """What the report compares: the files of all stages but the models."""
+    return [
+        file
+        for stage, files in PIPELINE.files.items()
+        if stage != "report" and not stage.startswith("model@")
+        for file in files
+    ]
 
 
 def corpus(wildcards):

@@ -14,12 +14,14 @@ rule select:
         "logs/select/{dataset}.log",
     conda:
         "../../envs/workflow.yaml"
+    resources:
+        python=WORKFLOW,
     params:
         dataset=P("dataset@{dataset}", "datasets.{dataset}"),
         seed=P("dataset@{dataset}", "seed"),
         code=CODE("dataset@{dataset}", "stages.select"),
     shell:
-        "{WORKFLOW} -m sourcewise select --dataset {params.dataset:q} --seed {params.seed}"
+        "{resources.python} -m sourcewise select --dataset {params.dataset:q} --seed {params.seed}"
         " --queries {input.queries} --teachers {input.teachers} --out {output.selected}"
         " --rejects {output.rejects} > {log} 2>&1"
 
@@ -39,12 +41,14 @@ rule filter:
         "logs/filter/{dataset}.log",
     conda:
         "../../envs/workflow.yaml"
+    resources:
+        python=WORKFLOW,
     params:
         dataset=P("dataset@{dataset}", "datasets.{dataset}"),
         filters=P("dataset@{dataset}", "filters"),
         code=CODE("dataset@{dataset}", "stages.filter", "filters"),
     shell:
-        "{WORKFLOW} -m sourcewise filter --name {wildcards.dataset} --dataset {params.dataset:q}"
+        "{resources.python} -m sourcewise filter --name {wildcards.dataset} --dataset {params.dataset:q}"
         " --filters {params.filters:q} --selected {input.selected} --queries {input.queries}"
         " --teachers {input.teachers} --out {output.examples} --rejects {output.rejects}"
         " --card {output.card} > {log} 2>&1"

@@ -17,6 +17,8 @@ rule generate:
         "logs/generate/{teacher}/round-{attempt}/{shard}.log",
     conda:
         "../../envs/model.yaml"
+    resources:
+        python=MODEL,
     params:
         teacher=P("distill@{teacher}", "teachers.{teacher}"),
         seed=P("distill@{teacher}", "seed"),
@@ -24,7 +26,7 @@ rule generate:
         code=CODE("distill@{teacher}", "stages.generate", "engines"),
         ledger="data/distill/{teacher}/ledger",
     shell:
-        "{MODEL} -m sourcewise generate --name {wildcards.teacher} --teacher {params.teacher:q}"
+        "{resources.python} -m sourcewise generate --name {wildcards.teacher} --teacher {params.teacher:q}"
         " --seed {params.seed} --attempt {wildcards.attempt} --stop-score {params.stop_score}"
         " --queries {input.queries} --verdicts {input.verdicts} --ledger {params.ledger}"
         " --out {output.responses} > {log} 2>&1"
@@ -40,11 +42,13 @@ rule verify:
         "logs/verify/{teacher}/round-{attempt}/{shard}.log",
     conda:
         "../../envs/verify.yaml"
+    resources:
+        python=VERIFY,
     params:
         verifiers=P("distill@{teacher}", "verifiers"),
         code=CODE("distill@{teacher}", "stages.verify", "verifiers"),
     shell:
-        "{VERIFY} -m sourcewise verify --queries {input.queries} --responses {input.responses}"
+        "{resources.python} -m sourcewise verify --queries {input.queries} --responses {input.responses}"
         " --verifiers {params.verifiers:q} --out {output.verdicts} > {log} 2>&1"
 
 
@@ -60,11 +64,13 @@ rule perplexity:
         "logs/perplexity/{teacher}/{shard}.log",
     conda:
         "../../envs/model.yaml"
+    resources:
+        python=MODEL,
     params:
         perplexity=P("distill@{teacher}", "perplexity"),
         code=CODE("distill@{teacher}", "stages.perplexity"),
     shell:
-        "{MODEL} -m sourcewise perplexity --queries {input.queries} --responses {input.responses}"
+        "{resources.python} -m sourcewise perplexity --queries {input.queries} --responses {input.responses}"
         " --verdicts {input.verdicts} --perplexity {params.perplexity:q}"
         " --out {output.perplexity} > {log} 2>&1"
 

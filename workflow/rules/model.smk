@@ -8,10 +8,12 @@ rule pretrain:
         "logs/pretrain/{model}.log",
     conda:
         "../../envs/model.yaml"
+    resources:
+        python=MODEL,
     params:
         model=P("model@{model}", "models.{model}"),
         code=CODE("model@{model}", "stages.pretrain"),
-        folder="models/pretrained/{model}",
+        folder=folder,
     shell:
-        "{MODEL} -m sourcewise pretrain --name {wildcards.model} --model {params.model:q}"
+        "{resources.python} -m sourcewise pretrain --name {wildcards.model} --model {params.model:q}"
         " --out {params.folder} > {log} 2>&1"

@@ -12,12 +12,14 @@ rule collect:
         "logs/collect/{source}.log",
     conda:
         "../../envs/workflow.yaml"
+    resources:
+        python=WORKFLOW,
     params:
         origin=P("queries", "sources.{source}"),
         seed=P("queries", "seed"),
         code=CODE("queries", "stages.collect"),
     shell:
-        "{WORKFLOW} -m sourcewise collect --name {wildcards.source} --origin {params.origin:q}"
+        "{resources.python} -m sourcewise collect --name {wildcards.source} --origin {params.origin:q}"
         " --seed {params.seed} --planted {input.planted} --out {output.queries}"
         " --rejects {output.rejects} > {log} 2>&1"
 
@@ -34,12 +36,14 @@ rule clean:
         "logs/clean.log",
     conda:
         "../../envs/workflow.yaml"
+    resources:
+        python=WORKFLOW,
     params:
         clean=P("queries", "clean"),
         code=CODE("queries", "stages.clean"),
-        folder="data/queries/clean",
+        folder=folder,
     shell:
-        "{WORKFLOW} -m sourcewise clean --collected {input.collected} --clean {params.clean:q}"
+        "{resources.python} -m sourcewise clean --collected {input.collected} --clean {params.clean:q}"
         " --out {params.folder} --rejects {output.rejects} > {log} 2>&1"
 
 
@@ -55,11 +59,13 @@ rule decontaminate:
         "logs/decontaminate/{shard}.log",
     conda:
         "../../envs/model.yaml"
+    resources:
+        python=MODEL,
     params:
         decontaminate=P("queries", "decontaminate"),
         code=CODE("queries", "stages.decontaminate"),
     shell:
-        "{MODEL} -m sourcewise decontaminate --queries {input.queries}"
+        "{resources.python} -m sourcewise decontaminate --queries {input.queries}"
         " --benchmarks {input.benchmarks} --decontaminate {params.decontaminate:q}"
         " --out {output.queries} --rejects {output.rejects} --evidence {output.evidence}"
         " > {log} 2>&1"

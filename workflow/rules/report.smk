@@ -11,6 +11,8 @@ rule report:
         "logs/report.log",
     conda:
         "../../envs/workflow.yaml"
+    resources:
+        python=WORKFLOW,
     params:
         seed=P("report", "seed"),
         report=P("report", "report"),
@@ -21,14 +23,20 @@ rule report:
         benchmarks=P("report", "benchmarks"),
         others=SECTIONS(
             "report",
-            *("models", "sources", "clean", "decontaminate", "verifiers", "perplexity"),
+            *(
+                "models",
+                "sources",
+                "clean",
+                "decontaminate",
+                "verifiers",
+                "perplexity",
+            ),
             *("filters", "train", "sampling"),
         ),
         code=CODE("report", "stages.report"),
-        data="data",
     shell:
-        "{WORKFLOW} -m sourcewise report --seed {params.seed} --report {params.report:q}"
+        "{resources.python} -m sourcewise report --seed {params.seed} --report {params.report:q}"
         " --distill {params.distill:q} --teachers {params.teachers:q}"
         " --datasets {params.datasets:q} --students {params.students:q}"
-        " --benchmarks {params.benchmarks:q} --others {params.others:q} --data {params.data}"
+        " --benchmarks {params.benchmarks:q} --others {params.others:q} --data data"
         " --out {output.page} --summary {output.summary} > {log} 2>&1"

@@ -13,12 +13,14 @@ rule train:
         "logs/train/{student}.log",
     conda:
         "../../envs/model.yaml"
+    resources:
+        python=MODEL,
     params:
         train=P("train@{student}", "train"),
         student=P("train@{student}", "students.{student}"),
         code=CODE("train@{student}", "stages.train"),
-        folder="models/students/{student}",
+        folder=folder,
     shell:
-        "{MODEL} -m sourcewise train --name {wildcards.student} --train {params.train:q}"
+        "{resources.python} -m sourcewise train --name {wildcards.student} --train {params.train:q}"
         " --student {params.student:q} --examples {input.examples} --out {params.folder}"
         " --loss {output.loss} --metrics {output.training} > {log} 2>&1"

@@ -21,7 +21,7 @@ from sourcewise.progress import duration
 
 # How long each rule took in this working copy: the only honest base of a forecast.
 DURATIONS = Path(".snakemake/sourcewise/durations.json")
-PROGRESS = re.compile(r"^\w+: [\d,]+ of [\d,]+ .*$", re.MULTILINE)
+PROGRESS = re.compile(r"^[\w .-]+: [\d,]+ of [\d,]+ .*$", re.MULTILINE)
 EVERY = 15.0
 TAIL = 25
 

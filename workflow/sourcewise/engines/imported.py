@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sourcewise.corpus.reading import Row, RowError, pick, rows
 from sourcewise.engines.contract import Batch, Completion, Request
 from sourcewise.params.distill import Import
-from sourcewise.reading import Row, RowError, pick, rows
 from sourcewise.tables import Message
 from sourcewise.text import query_id
 

@@ -1,1 +1,1 @@
-"""Filters of a dataset, one file each; `sourcewise.candidates` says what a filter takes and gives."""
+"""Filters of a dataset, one file each; `sourcewise.recipes.candidates` says what a filter takes and gives."""

@@ -18,9 +18,9 @@ import re
 import numpy as np
 import numpy.typing as npt
 
-from sourcewise.candidates import Candidate, Candidates, Check
 from sourcewise.drop import Drop
 from sourcewise.params.datasets import NgramFilter
+from sourcewise.recipes.candidates import Candidate, Candidates, Check
 from sourcewise.text import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN, units
 
 Hashes = npt.NDArray[np.uint64]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sourcewise.candidates import Candidate, Candidates, Check
 from sourcewise.drop import Drop
 from sourcewise.params.datasets import PerplexityFilter
+from sourcewise.recipes.candidates import Candidate, Candidates, Check
 
 
 def prepare(spec: PerplexityFilter, candidates: Candidates) -> Check:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from sourcewise.candidates import Candidate, Candidates, Check
 from sourcewise.drop import Drop
 from sourcewise.params.datasets import StructureFilter
+from sourcewise.recipes.candidates import Candidate, Candidates, Check
 from sourcewise.tables import Message
 from sourcewise.text import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN, units
 

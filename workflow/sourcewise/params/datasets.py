@@ -26,11 +26,15 @@ class NgramFilter(Section):
 
 
 class StructureFilter(Section):
-    """Demands one closed reasoning and one answer, turns that alternate, and a length (paper §5)."""
+    """Demands one closed reasoning and one answer, turns that alternate, and a length (paper §5).
+
+    `max_repeats`, where given, also drops a response in which a phrase follows itself more often.
+    """
 
     filter: Literal["structure"]
     require_reasoning: bool
     max_tokens: Count
+    max_repeats: Count | None = None
 
 
 Filter = Annotated[PerplexityFilter | NgramFilter | StructureFilter, Field(discriminator="filter")]

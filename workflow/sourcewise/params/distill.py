@@ -14,7 +14,7 @@ class Wrap(Section):
 
     none: kept as it is. after_think: what follows `</think>` becomes the answer. whole: everything is
     the answer, without reasoning. marker: the last line that starts with `marker` is the answer, what
-    stands before it the reasoning.
+    stands before it the reasoning; without such a line the reasoning was never ended.
     """
 
     rule: Literal["none", "after_think", "whole", "marker"]
@@ -70,7 +70,7 @@ class Distill(Section):
 
 
 class MathVerifier(Section):
-    """Rules first, then math-verify in killable workers; limits per answer."""
+    """Rules first, then math-verify in killable workers; CPU seconds and memory are per answer."""
 
     seconds: Positive
     memory_mb: Count
@@ -78,7 +78,10 @@ class MathVerifier(Section):
 
 
 class CodeVerifier(Section):
-    """Sandboxed tests; the paper runs the first 10."""
+    """Sandboxed tests; the paper runs the first 10.
+
+    CPU seconds and memory are those of one run: all asserts of a program together, or one input.
+    """
 
     max_tests: Count
     seconds: Positive

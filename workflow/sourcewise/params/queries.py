@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal, Self
 
 from pydantic import model_validator
@@ -77,6 +78,16 @@ class Origin(Section):
             raise ValueError("a source of files or from a hub needs the key 'columns'")
         if self.files is not None and not self.files:
             raise ValueError("'files' is empty: name at least one file or remove the entry")
+        return self
+
+    @model_validator(mode="after")
+    def _window(self) -> Self:
+        if (self.dates is None) != (self.date_column is None):
+            raise ValueError("the keys 'dates' and 'date_column' belong together")
+        if self.dates is not None:
+            first, last = map(date.fromisoformat, self.dates)
+            if first >= last:
+                raise ValueError(f"'dates' {self.dates} is empty: the last day is not part of it")
         return self
 
 

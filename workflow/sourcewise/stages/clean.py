@@ -10,7 +10,8 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-from sourcewise import cleaning, tables
+from sourcewise import tables
+from sourcewise.corpus import cleaning
 from sourcewise.drop import Drop
 from sourcewise.params.queries import Clean
 from sourcewise.progress import Progress

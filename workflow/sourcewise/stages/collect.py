@@ -12,10 +12,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sourcewise import columns, tables
+from sourcewise import tables
+from sourcewise.corpus import columns
+from sourcewise.corpus.reading import Row, RowError, pick, rows
 from sourcewise.params.queries import Columns, Hub, Origin, Synthetic
 from sourcewise.progress import Progress
-from sourcewise.reading import Row, RowError, pick, rows
 from sourcewise.synthetic.defects import with_defects
 from sourcewise.synthetic.problems import problems
 from sourcewise.tables import Query, Reject, TableWriter

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sourcewise import tables
-from sourcewise.decontamination import EmbeddingLayer, ExactLayer, Match
+from sourcewise.corpus.decontamination import EmbeddingLayer, ExactLayer, Match
 from sourcewise.params.queries import Decontaminate
 from sourcewise.tables import Contamination, Query, Reject
 from sourcewise.text import query_text

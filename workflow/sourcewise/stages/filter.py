@@ -13,13 +13,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sourcewise import manifests, tables
-from sourcewise.candidates import Candidate, Candidates, Check
-from sourcewise.card import Tally, Waterfall, contents, summed
+from sourcewise import tables
 from sourcewise.drop import Drop
-from sourcewise.manifests import Corpus, Distilled
 from sourcewise.params.datasets import Dataset, Filter
 from sourcewise.progress import Progress
+from sourcewise.recipes import manifests
+from sourcewise.recipes.candidates import Candidate, Candidates, Check
+from sourcewise.recipes.card import Tally, Waterfall, contents, summed
+from sourcewise.recipes.manifests import Corpus, Distilled
 from sourcewise.tables import (
     Example,
     Message,

@@ -16,13 +16,15 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sourcewise import columns, manifests, reading, tables
-from sourcewise.manifests import Corpus, Distilled
+from sourcewise import tables
+from sourcewise.corpus import columns, reading
 from sourcewise.params.datasets import Dataset
 from sourcewise.params.distill import Distill, Import, Teacher
 from sourcewise.params.queries import Benchmark, Columns
 from sourcewise.params.students import Report, Student
 from sourcewise.progress import Progress
+from sourcewise.recipes import manifests
+from sourcewise.recipes.manifests import Corpus, Distilled
 from sourcewise.report import corpus, scores
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.page import LISTED, render

@@ -9,11 +9,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from sourcewise import manifests, tables
-from sourcewise.manifests import Distilled
+from sourcewise import tables
 from sourcewise.params.datasets import Dataset
 from sourcewise.progress import Progress
-from sourcewise.selection import decide, order
+from sourcewise.recipes import manifests
+from sourcewise.recipes.manifests import Distilled
+from sourcewise.recipes.selection import decide, order
 from sourcewise.tables import Query, Reject, Selected, TableWriter, Verdict
 
 

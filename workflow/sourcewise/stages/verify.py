@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sourcewise import judge, sandbox, tables
-from sourcewise.attempts import Attempt, failed, verdict
+from sourcewise import tables
+from sourcewise.grading import judge, sandbox
+from sourcewise.grading.attempts import Attempt, failed, verdict
 from sourcewise.params.distill import Verifiers
 from sourcewise.progress import Progress
 from sourcewise.tables import Query, Response, Verdict

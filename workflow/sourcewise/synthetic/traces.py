@@ -22,6 +22,12 @@ FILLERS = (
     "Right.",
     "Let me be careful.",
 )
+# A habit for the n-gram filter to find: the same long sentence, word for word.
+STOCK_PHRASE = (
+    "Let me be careful and think about this. Let me see what they want and check that this is right, "
+    "so that the answer is not wrong."
+)
+STOCK_SHARE = 0.06
 SLIPS = (-10, -2, -1, 1, 2, 10)
 SLIP_SHARE = 0.25
 WORDS = {"+": "plus", "-": "minus", "*": "times"}
@@ -95,7 +101,7 @@ def _steps(solution: Solution, answer: str, rng: random.Random) -> str:
 
 
 def _verbose(solution: Solution, answer: str, rng: random.Random) -> str:
-    parts = [rng.choice(FILLERS)]
+    parts = [STOCK_PHRASE if rng.random() < STOCK_SHARE else rng.choice(FILLERS)]
     if isinstance(solution, Calculation):
         for operation in solution.operations:
             parts += _calculation_aloud(operation, rng)

@@ -17,9 +17,9 @@ from functools import partial
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from sourcewise import asserts, sandbox
-from sourcewise.attempts import Attempt, Outcome, cut_short, failed, scored, verdict
-from sourcewise.killable import default_workers
+from sourcewise.grading import asserts, sandbox
+from sourcewise.grading.attempts import Attempt, Outcome, cut_short, failed, scored, verdict
+from sourcewise.grading.killable import default_workers
 from sourcewise.params.distill import CodeVerifier
 from sourcewise.tables import Verdict
 from sourcewise.text import final_answer
@@ -33,7 +33,16 @@ _PYTHON = ("python", "python3", "py", "")
 # LeetCode's editor has these names, and its starting code uses them.
 LEETCODE = "".join(
     f"from {module} import *\nimport {module}\n"
-    for module in ("typing", "collections", "functools", "itertools", "heapq", "bisect", "math", "string")
+    for module in (
+        "typing",
+        "collections",
+        "functools",
+        "itertools",
+        "heapq",
+        "bisect",
+        "math",
+        "string",
+    )
 )
 
 

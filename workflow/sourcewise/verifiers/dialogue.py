@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sourcewise import judge
-from sourcewise.attempts import Attempt, Outcome, cut_short, failed, verdict
+from sourcewise.grading import judge
+from sourcewise.grading.attempts import Attempt, Outcome, cut_short, failed, verdict
 from sourcewise.params.distill import Judge
 from sourcewise.tables import Verdict
 from sourcewise.text import final_answer

@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from sourcewise import ifeval
-from sourcewise.attempts import Attempt, Outcome, cut_short, failed, scored, verdict
-from sourcewise.killable import Pool, Reply
+from sourcewise.grading import ifeval
+from sourcewise.grading.attempts import Attempt, Outcome, cut_short, failed, scored, verdict
+from sourcewise.grading.killable import Pool, Reply
 from sourcewise.params.distill import InstructionVerifier
 from sourcewise.tables import Verdict
 from sourcewise.text import final_answer

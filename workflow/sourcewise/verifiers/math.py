@@ -13,9 +13,9 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from sourcewise import answers
-from sourcewise.attempts import Attempt, Outcome, cut_short, failed, scored, verdict
-from sourcewise.killable import Pool, Reply
+from sourcewise.grading import answers
+from sourcewise.grading.attempts import Attempt, Outcome, cut_short, failed, scored, verdict
+from sourcewise.grading.killable import Pool, Reply
 from sourcewise.params.distill import MathVerifier
 from sourcewise.tables import Verdict
 

@@ -10,7 +10,7 @@ import json
 import re
 from typing import NamedTuple
 
-from sourcewise.quantities import WORDS, quantity, same
+from sourcewise.grading.quantities import WORDS, quantity, same
 from sourcewise.text import ANSWER_CLOSE, ANSWER_OPEN, split_reasoning
 
 TAIL = 20_000  # characters from the end in which an answer is looked for

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from sourcewise.corpus.reading import Row, pick
+from sourcewise.corpus.references import FORMATS
 from sourcewise.params.queries import Columns
-from sourcewise.reading import Row, pick
-from sourcewise.references import FORMATS
 from sourcewise.tables import Message
 
 # ShareGPT's names beside the OpenAI ones.

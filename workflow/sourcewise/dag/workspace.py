@@ -1,4 +1,4 @@
-"""A second working copy beside the first: `python -m sourcewise.workspace FOLDER PRESET`.
+"""A second working copy beside the first: `python -m sourcewise.dag.workspace FOLDER PRESET`.
 
 One working copy holds one configuration. Another preset runs in a copy of its own, made of the files
 that git tracks (as they are now) and the preset as params.yaml; data and models are not copied. A later
@@ -53,5 +53,5 @@ def _link(link: Path, target: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        raise SystemExit("usage: python -m sourcewise.workspace FOLDER PRESET")
+        raise SystemExit("usage: python -m sourcewise.dag.workspace FOLDER PRESET")
     make(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -12,9 +12,14 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sourcewise.sandbox import decode, seccomp
-from sourcewise.sandbox.command import NO_NAMESPACES, NOBODY, SandboxUnavailableError, command
-from sourcewise.sandbox.conversation import Conversation, Limits
+from sourcewise.grading.sandbox import decode, seccomp
+from sourcewise.grading.sandbox.command import (
+    NO_NAMESPACES,
+    NOBODY,
+    SandboxUnavailableError,
+    command,
+)
+from sourcewise.grading.sandbox.conversation import Conversation, Limits
 
 OUTPUT_BYTES = 1 << 20
 READY = b"ready\n"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, TypeVar
 
-from sourcewise.attempts import Outcome, failed, scored
+from sourcewise.grading.attempts import Outcome, failed, scored
 from sourcewise.params.distill import Judge
 
 URL, KEY = "SOURCEWISE_JUDGE_URL", "SOURCEWISE_JUDGE_KEY"

@@ -11,8 +11,8 @@ disk bandwidth; on kernels before 5.14 RLIMIT_NPROC counts across concurrent san
 fallback: where namespaces are not available, `probe` raises and nothing is run.
 """
 
-from sourcewise.sandbox.command import SandboxUnavailableError
-from sourcewise.sandbox.conversation import Limits
-from sourcewise.sandbox.supervisor import Result, evaluate, probe, run_script
+from sourcewise.grading.sandbox.command import SandboxUnavailableError
+from sourcewise.grading.sandbox.conversation import Limits
+from sourcewise.grading.sandbox.supervisor import Result, evaluate, probe, run_script
 
 __all__ = ["Limits", "Result", "SandboxUnavailableError", "evaluate", "probe", "run_script"]

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from sourcewise import provenance
-from sourcewise.staleness import Declarations
+from sourcewise.dag import provenance
+from sourcewise.dag.staleness import Declarations
 
 STATE = Path(".snakemake/sourcewise")
 TARGETS = STATE / "targets.json"
@@ -70,9 +70,15 @@ class Pipeline:
 
 
 def commit(stages: list[str]) -> None:
-    """Records the outputs of stages in DVC's cache and dvc.lock."""
+    """Records the outputs of stages in DVC's cache and dvc.lock; raises RuntimeError where DVC refuses."""
     start = time.monotonic()
-    subprocess.run(["dvc", "commit", "--quiet", "--force", *stages], check=True)
+    command = ["dvc", "commit", "--quiet", "--force", *stages]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        raise RuntimeError(
+            f"the run is complete, but DVC did not take it in: {result.stderr.strip()}\n"
+            "mend that, then run `dvc commit --force`"
+        )
     spent = time.monotonic() - start
     print(f"committed {len(stages)} stages to DVC in {spent:.0f} s", file=sys.stderr)
 

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from sourcewise.sandbox import inside
+from sourcewise.grading.sandbox import inside
 
 NOBODY = 65534
 TMP_BYTES = 64 << 20

@@ -1,0 +1,1 @@
+"""The seam between Snakemake and DVC: what is stale, and provenance that travels with the data."""

@@ -1,0 +1,1 @@
+"""What verifiers are made of: answers, numbers, killable workers, the sandbox, judges."""

@@ -1,0 +1,1 @@
+"""From attempts to a dataset: what a recipe selects, keeps and says about it."""
