@@ -129,6 +129,18 @@ def test_a_batch_that_does_not_fit_on_the_disk_leaves_nothing_behind(tmp_path: P
     assert len(Ledger(tmp_path).get({record(n).key for n in (1, 2, 3)})) == 2
 
 
+@pytest.mark.parametrize("link", ["hard", "symbolic"])
+def test_appending_to_a_link_leaves_the_file_behind_it_alone(tmp_path: Path, link: str) -> None:
+    cached = append(tmp_path / "cache", record(1))
+    before = cached.read_bytes()
+    (tmp_path / "ledger").mkdir()
+    segment = tmp_path / "ledger/0000.ledger"
+    segment.hardlink_to(cached) if link == "hard" else segment.symlink_to(cached)
+    append(tmp_path / "ledger", record(2))
+    assert cached.read_bytes() == before
+    assert len(Ledger(tmp_path / "ledger").get({record(1).key, record(2).key})) == 2
+
+
 def start(script: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", script, *map(str, arguments)], stdout=subprocess.PIPE, text=True

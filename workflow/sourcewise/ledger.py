@@ -16,6 +16,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import sys
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -136,6 +137,7 @@ class Writer:
     def __enter__(self) -> Writer:
         self._segment.parent.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
+        _detach(self._segment)
         self._file = os.open(self._segment, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         _drop_torn_tail(self._segment, self._file)
         # The name of a new segment is safe only when its directory is on the disk too.
@@ -207,6 +209,14 @@ def _answer(place: Place) -> tuple[str, str, str]:
 
 def _at(place: Place) -> str:
     return f"{place.segment} at byte {place.offset}"
+
+
+def _detach(segment: Path) -> None:
+    """A segment that is a link into somebody's cache (DVC's, say) is replaced by a copy of its own."""
+    if segment.is_symlink() or (segment.exists() and segment.stat().st_nlink > 1):
+        copy = segment.with_name(f".{segment.name}.copy")
+        shutil.copyfile(segment, copy)
+        copy.replace(segment)
 
 
 def _drop_torn_tail(segment: Path, file: int) -> None:
