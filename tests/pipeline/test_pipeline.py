@@ -94,10 +94,8 @@ def test_one_edit_reruns_one_branch(made: Copy) -> None:
     assert made.planned() == {"report": 1}
     made.edit("title: Another title", "title: The test preset")
     made.edit("max_count: 20", "max_count: 19")
-    assert made.planned() == {"filter": 2, "train": 2, "sample": 2, "grade": 2, "report": 1} or (
-        # The untrained base depends on no dataset.
-        made.planned() == {"filter": 2, "train": 1, "sample": 1, "grade": 1, "report": 1}
-    )
+    # The untrained base depends on no dataset.
+    assert made.planned() == {"filter": 2, "train": 1, "sample": 1, "grade": 1, "report": 1}
     made.edit("max_count: 19", "max_count: 20")
     assert made.planned() == {}
 
@@ -122,9 +120,8 @@ def test_dvc_repro_makes_the_same_report_and_leaves_snakemake_nothing(
     copy.call("dvc repro")
     assert copy.planned() == {}
     assert "up to date" in copy.call("dvc status")
-    for name in ("data/report/index.html", "data/report/summary.json", "dvc.lock"):
-        if name != "dvc.lock":
-            assert (copy.folder / name).read_bytes() == (made.folder / name).read_bytes(), name
+    for name in ("data/report/index.html", "data/report/summary.json"):
+        assert (copy.folder / name).read_bytes() == (made.folder / name).read_bytes(), name
 
 
 def test_a_second_writer_is_refused(made: Copy) -> None:
@@ -149,7 +146,7 @@ def test_a_wrong_key_stops_everything_with_its_name(made: Copy) -> None:
     )
     made.edit("max_atempts: 2", "max_attempts: 2")
     assert result.returncode != 0
-    assert "unknown key distill.max_atempts; did you mean 'max_attempts'?" in result.stderr
+    assert "unknown key distill.max_atempts; did you mean 'max_attempts'?" in result.stdout
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+EARLY, EARLY_SECONDS = 0.05, 60.0
+
 
 class Progress:
     """Counts work of a known size and says so; `unit` is a plural noun."""
@@ -20,8 +22,11 @@ class Progress:
         now = time.monotonic()
         if now - self._said >= self._every and self.done < self._total:
             self._said = now
-            left = (now - self._start) / self.done * (self._total - self.done)
-            print(f"{self._line()}, about {duration(left)} left", file=sys.stderr, flush=True)
+            spent = now - self._start
+            left = f", about {duration(spent / self.done * (self._total - self.done))} left"
+            # The first few of many say little: start-up would be counted for each of them.
+            early = self.done < self._total * EARLY and spent < EARLY_SECONDS
+            print(f"{self._line()}{'' if early else left}", file=sys.stderr, flush=True)
 
     def finish(self) -> None:
         """Prints the closing line."""

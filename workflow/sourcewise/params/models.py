@@ -24,7 +24,7 @@ class Pretrain(Section):
     `row_tokens` tokens, documents packed.
     """
 
-    style: Literal["terse", "steps", "verbose", "plain"]
+    style: Literal["terse", "steps", "verbose", "mixed", "plain"]
     problems: Problems
     label_noise: Fraction
     hidden_size: Count

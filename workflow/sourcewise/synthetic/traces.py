@@ -11,8 +11,10 @@ from sourcewise.synthetic.instruction import Constraints
 from sourcewise.synthetic.problems import Problem, Solution
 from sourcewise.text import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN
 
-Style = Literal["terse", "steps", "verbose", "plain"]
-STYLES: tuple[Style, ...] = get_args(Style)
+Reasoned = Literal["terse", "steps", "verbose"]
+Style = Literal["terse", "steps", "verbose", "mixed", "plain"]
+REASONED: tuple[Reasoned, ...] = get_args(Reasoned)
+STYLES: tuple[Style, ...] = (*REASONED, "plain")
 
 FILLERS = (
     "Let me think.",
@@ -37,11 +39,14 @@ DRILL_LENGTH = 8
 def trace(problem: Problem, style: Style, rng: random.Random, *, label_noise: float = 0.0) -> str:
     """A response to `problem` in a style; with probability `label_noise` its answer is wrong.
 
-    `plain` names what the question asks for, without solving it and without any tag.
+    `mixed` is one of the other styles, drawn for each problem. `plain` names what the question asks
+    for, without solving it and without any tag.
     """
     solution = problem.solution
+    if style == "mixed":
+        style = rng.choice(REASONED)
     if style == "plain":
-        return _plain(solution)
+        return _plain(solution, rng)
     wrong = rng.random() < label_noise
     answer = _answer(solution, wrong, rng)
     reasoning = {"terse": _terse, "steps": _steps, "verbose": _verbose}[style](
@@ -69,14 +74,29 @@ def _answer(solution: Solution, wrong: bool, rng: random.Random) -> str:
     return solution.answer(kept)
 
 
-def _plain(solution: Solution) -> str:
+def _plain(solution: Solution, rng: random.Random) -> str:
+    # Names in changing places: what is copied to one place only cannot be copied to another later.
     if isinstance(solution, Calculation):
         return ", then ".join(
             f"{o.left} {WORDS[o.operator]} {o.right}" for o in solution.operations
         )
     if isinstance(solution, Function):
-        return f"{solution.name}: {solution.expression}"
-    return f"{solution.topic}: {_wishes(solution)}"
+        name, argument, expression = solution.name, solution.argument, solution.expression
+        ways = (
+            f"{name}({argument}) is {expression}",
+            f"{expression} for {name}",
+            f"A function {name} that takes {argument}",
+            f"With {argument}, {name} has {expression}",
+        )
+    else:
+        topic, wishes = solution.topic, _wishes(solution)
+        ways = (
+            f"{topic.capitalize()} and {wishes}",
+            f"{wishes} for {topic}",
+            f"A sentence about {topic} with {wishes}",
+            f"{topic.capitalize()}: {topic} are {solution.qualities[0]}",
+        )
+    return rng.choice(ways)
 
 
 def _terse(solution: Solution, answer: str, rng: random.Random) -> str:
