@@ -154,6 +154,16 @@ def test_a_trace_reasons_once_and_answers_once(style: str) -> None:
     assert final_answer(text) == "15"
 
 
+def test_the_mixed_style_is_each_of_the_others_in_turn() -> None:
+    rng = random.Random(6)
+    texts = [split_reasoning(trace(SUM, "mixed", rng)).reasoning for _ in range(300)]
+    terse = sum(text.startswith("12+7=19") for text in texts)
+    steps = sum(text.startswith("Step 1:") for text in texts)
+    verbose = sum("Again, 12+7=19." in text for text in texts)
+    assert terse + steps + verbose == 300
+    assert min(terse, steps, verbose) > 70
+
+
 def test_noise_makes_answers_wrong_as_often_as_asked() -> None:
     rng = random.Random(3)
     answers = [final_answer(trace(SUM, "verbose", rng, label_noise=0.3)) for _ in range(1000)]
