@@ -76,7 +76,19 @@ def _environment(name: str) -> None:
     if not (venv / "bin/python").exists():
         _run([uv, "venv", "--quiet", "--python", sys.executable, str(venv)])
     # sync also removes what the lock no longer names.
-    _run([uv, "pip", "sync", "--quiet", "--compile-bytecode", "--python", str(venv / "bin/python"), str(lock)], name)
+    _run(
+        [
+            uv,
+            "pip",
+            "sync",
+            "--quiet",
+            "--compile-bytecode",
+            "--python",
+            str(venv / "bin/python"),
+            str(lock),
+        ],
+        name,
+    )
     packages = next((venv / "lib").glob("python3.*")) / "site-packages"
     (packages / "sourcewise.pth").write_text(f"{ROOT / 'workflow'}\n")
     stamp.write_text(digest)
