@@ -69,7 +69,8 @@ def _samples(
     max_tokens = benchmark.max_tokens or sampling.sampling.max_tokens
     drawn = sampling.sampling.model_copy(update={"max_tokens": max_tokens})
     identified = identity(weights=weights, system=sampling.system, sampling=drawn.model_dump())
-    for query in read(path, Query):
+    # Some public benchmarks hold a question twice: it is asked once, or it would weigh double.
+    for query in {query.query_id: query for query in read(path, Query)}.values():
         messages = _with_suffix(query.messages, benchmark.suffix)
         for sample in range(1, benchmark.samples + 1):
             asked = request(identified, messages, attempt=sample, seed=seed, max_tokens=max_tokens)
