@@ -1,7 +1,9 @@
 """The whole DAG on the smallest preset: both entry points, from nothing, and what each thinks afterwards."""
 
 import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -122,6 +124,31 @@ def test_dvc_repro_makes_the_same_report_and_leaves_snakemake_nothing(
     assert "up to date" in copy.call("dvc status")
     for name in ("data/report/index.html", "data/report/summary.json"):
         assert (copy.folder / name).read_bytes() == (made.folder / name).read_bytes(), name
+
+
+def test_a_killed_run_goes_on_where_it_stopped(made: Copy, tmp_path: Path) -> None:
+    copy = _copy(tmp_path / "killed")
+    command = ["snakemake", "--profile", "workflow/profiles/local", "--cores", "2"]
+    run = subprocess.Popen(
+        command,
+        cwd=copy.folder,
+        env=copy.environment(),
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    round_one = copy.folder / "data/distill/terse/round-1"
+    while not list(round_one.glob("*.responses.parquet")):
+        assert run.poll() is None
+        time.sleep(0.1)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    # Its jobs die with it or end on their own; either way nothing half done is taken for finished.
+    output = copy.call(" ".join(command))
+    assert "rule pretrain:" not in output
+    report = Path("data/report/index.html")
+    assert (copy.folder / report).read_bytes() == (made.folder / report).read_bytes()
+    assert "up to date" in copy.call("dvc status")
 
 
 def test_a_second_writer_is_refused(made: Copy) -> None:

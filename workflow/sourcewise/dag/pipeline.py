@@ -152,6 +152,9 @@ def _lock() -> Any:
     file.truncate(0)
     file.write(f"pid {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
     file.flush()
+    # Whoever left these of Snakemake's own locks is dead, or the lock above would not be ours.
+    for stale in Path(".snakemake/locks").glob("*.lock"):
+        stale.unlink()
     return file
 
 

@@ -25,7 +25,7 @@ SCHEMA = pa.schema(
 
 
 class Counts(BaseModel):
-    """What became of the examples; `excluded` were longer than the row length (PAPER §7)."""
+    """What became of the examples; `excluded` were longer than the row length (paper §7)."""
 
     examples: int = 0
     excluded: int = 0

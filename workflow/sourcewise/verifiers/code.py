@@ -1,7 +1,7 @@
 """Verifier of programs: the first tests of the reference, run in the sandbox; the score is the pass rate.
 
 References: `{"call_type": "assert", "fn_name": "f", "assert_case": ["assert f(1) == 2", …]}` and
-`{"call_type": "std", "inputs": ["1\\n", …], "outputs": ["2\\n", …], "language": "python"}` (PAPER §4).
+`{"call_type": "std", "inputs": ["1\\n", …], "outputs": ["2\\n", …], "language": "python"}` (paper §4).
 What is expected never enters the sandbox. A run that was ended before any test passed has the status of what
 ended it (timeout, memory, crash); a wrong value or an exception is a failed test.
 """

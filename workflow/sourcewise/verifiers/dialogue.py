@@ -1,7 +1,7 @@
 """Verifier of dialogue and general chat: a judge rates coherence, correctness and helpfulness.
 
 There is no reference. Each rating goes from 0 to 4; the score is their sum divided by 12, as the paper
-computes it from a reward model (PAPER §4).
+computes it from a reward model (paper §4).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Verifier of instruction following: IFEval's checkers; the score is the share of instructions met.
 
-Reference: `{"instruction_id_list": [...], "kwargs": [{...}, ...]}` (PAPER §4: mean pass rate over all
+Reference: `{"instruction_id_list": [...], "kwargs": [{...}, ...]}` (paper §4: mean pass rate over all
 constraints). Answers are checked in workers that can be killed: some checkers' regular expressions take
 quadratic time, which a long run of blank lines turns into hours.
 """

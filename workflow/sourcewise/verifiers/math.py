@@ -1,6 +1,6 @@
 """Verifier of mathematics: rules that are exact, then math-verify in workers that can be killed.
 
-Reference: `{"answer": "42"}`. Score 1 for an equal answer, else 0 (PAPER §4). math-verify sees the
+Reference: `{"answer": "42"}`. Score 1 for an equal answer, else 0 (paper §4). math-verify sees the
 extracted answer only, never the response, and numbers that it takes for equal are compared again to
 many digits: alone it takes 1e-7 for 2e-7 and π for 3.141593.
 """

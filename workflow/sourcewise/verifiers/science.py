@@ -1,7 +1,7 @@
 """Verifier of science answers: equal letters and numbers by rule, else a judge's rating of similarity.
 
 Reference: `{"answer": "…"}`. The judge compares the final answer with the reference from 0 to 5, divided
-by 5 (PAPER §4; the formula is not in the paper).
+by 5 (paper §4; the formula is not in the paper).
 """
 
 from __future__ import annotations
