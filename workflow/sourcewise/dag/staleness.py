@@ -38,6 +38,7 @@ class Declarations:
 
     def __init__(self, dvc_yaml: Path, params: dict[str, Any]) -> None:
         self._params = params
+        self._hashes: dict[tuple[str, ...], str] = {}
         self.stages = dict(_resolve(yaml.safe_load(dvc_yaml.read_text()), params))
 
     def value(self, stage: str, key: str) -> str:
@@ -59,6 +60,13 @@ class Declarations:
 
         A package stands for all its modules: those that are imported by a name known only at run time.
         """
+        # Every job of a rule asks for the same: thousands of times at full scale.
+        asked = (stage, *modules)
+        if asked not in self._hashes:
+            self._hashes[asked] = self._code(stage, modules)
+        return self._hashes[asked]
+
+    def _code(self, stage: str, modules: tuple[str, ...]) -> str:
         roots = [root for module in modules for root in _members(module)]
         files = sorted({file for root in roots for file in closure(root)})
         deps = [Path(dep) for dep in self._of(stage).deps]
