@@ -15,6 +15,10 @@ include: "workflow/rules/report.smk"
 PIPELINE.enter(domains)
 
 
+onstart:
+    PIPELINE.start()
+
+
 onsuccess:
     PIPELINE.leave(complete=True)
 
@@ -26,13 +30,15 @@ onerror:
 rule all:
     default_target: True
     input:
-        [file for files in PIPELINE.files.values() for file in files],
+        PIPELINE.goals("report"),
 
 
+# A target for each stage of DVC, by its name; the rule `report` is one already.
 for stage, files in PIPELINE.files.items():
+    if not workflow.is_rule(stage):
 
-    rule:
-        name:
-            target(stage)
-        input:
-            files,
+        rule:
+            name:
+                stage
+            input:
+                files,

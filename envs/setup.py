@@ -26,6 +26,13 @@ PROGRAMS = (
     ("bwrap", "bubblewrap", "the sandbox in which programs written by models run"),
     ("g++", "g++", "C++ answers, and kernels that torch compiles"),
 )
+# Working copies may share these environments: each runs its own code.
+COMMAND = """#!/bin/sh
+if [ -f workflow/sourcewise/__main__.py ]; then
+  export PYTHONPATH="$PWD/workflow${PYTHONPATH:+:$PYTHONPATH}"
+fi
+exec "$(dirname "$0")/python" -m sourcewise "$@"
+"""
 
 
 def main(names: list[str]) -> None:
@@ -43,6 +50,15 @@ def main(names: list[str]) -> None:
         raise SystemExit(f"setup: unknown environments {unknown}: choose from {sorted(SIZES)}")
     for name in names or list(SIZES):
         _environment(name)
+        if name == "workflow":
+            _command(VENVS / name / "bin/sourcewise")
+
+
+def _command(path: Path) -> None:
+    """Writes the command `sourcewise`, which runs the code of the working copy it is called in."""
+    if not path.exists() or path.read_text() != COMMAND:
+        path.write_text(COMMAND)
+        path.chmod(0o755)
 
 
 def _programs() -> None:

@@ -21,7 +21,6 @@ from sourcewise.text import normalise, query_id, shard_of
 
 SHARED = Path("../shared/data")
 STRICT = Clean(
-    shards=3,
     min_chars=8,
     max_chars=2000,
     max_odd_character_ratio=0.1,
@@ -145,20 +144,49 @@ def test_a_flood_of_white_space_is_judged_in_seconds() -> None:
 
 
 def _run(
-    folder: Path, *sources: list[Query], knobs: Clean = STRICT
+    folder: Path, *sources: list[Query], n: int = 3, knobs: Clean = STRICT
 ) -> tuple[list[list[Query]], list[Reject]]:
+    """Cleans sources that share `n` shards."""
     paths = []
     for number, queries in enumerate(sources):
         paths.append(folder / f"{number}.parquet")
         tables.write(paths[-1], Query, queries)
+    names = [f"s-{number}" for number in range(n)]
+    for number, name in enumerate(names):
+        _shard(folder, name, paths, number=number, n=n, knobs=knobs)
+    return [_queries(folder, name) for name in names], [
+        reject for name in names for reject in _rejects(folder, name)
+    ]
+
+
+def _shard(
+    folder: Path,
+    name: str,
+    collected: list[Path],
+    *,
+    before: tuple[str, ...] = (),
+    number: int = 0,
+    n: int = 1,
+    knobs: Clean = STRICT,
+) -> None:
     clean.run(
-        collected=tuple(paths), clean=knobs, out=folder / "clean", rejects=folder / "r.parquet"
+        collected=tuple(collected),
+        before=tuple(folder / f"{earlier}.kept.parquet" for earlier in before),
+        number=number,
+        shards=n,
+        clean=knobs,
+        out=folder / f"{name}.parquet",
+        kept=folder / f"{name}.kept.parquet",
+        rejects=folder / f"{name}.rejects.parquet",
     )
-    shards = sorted((folder / "clean").glob("*.parquet"))
-    assert [path.stem for path in shards] == [f"{n:04d}" for n in range(knobs.shards)]
-    return [list(tables.read(p, Query)) for p in shards], list(
-        tables.read(folder / "r.parquet", Reject)
-    )
+
+
+def _queries(folder: Path, name: str) -> list[Query]:
+    return list(tables.read(folder / f"{name}.parquet", Query))
+
+
+def _rejects(folder: Path, name: str) -> list[Reject]:
+    return list(tables.read(folder / f"{name}.rejects.parquet", Reject))
 
 
 def test_the_first_of_equal_queries_over_all_sources_stays(tmp_path: Path) -> None:
@@ -170,6 +198,20 @@ def test_the_first_of_equal_queries_over_all_sources_stays(tmp_path: Path) -> No
         (first.query_id, "b", "clean", "duplicate", "first in a"),
         (first.query_id, "b", "clean", "duplicate", "first in a"),
     ]
+
+
+def test_a_query_that_an_earlier_source_kept_in_shards_of_its_own_goes(tmp_path: Path) -> None:
+    both, dropped = _query("What is 1 + 1?", "a"), _query("Sum 1\t2\t3 and\n4\t5\t6 up", "a")
+    later = [_query("What is 1 + 1?", "b"), _query("Sum 1 2 3 and 4 5 6 up", "b")]
+    for name, queries in (("a", [both, dropped]), ("b", later)):
+        tables.write(tmp_path / f"{name}.collected.parquet", Query, queries)
+    for number in range(2):
+        _shard(tmp_path, f"a-{number}", [tmp_path / "a.collected.parquet"], number=number, n=2)
+    _shard(tmp_path, "b-0", [tmp_path / "b.collected.parquet"], before=("a-0", "a-1"))
+    # What the earlier source had, but did not keep, stays.
+    assert _queries(tmp_path, "b-0") == later[1:]
+    [reject] = _rejects(tmp_path, "b-0")
+    assert (reject.reason, reject.value) == ("duplicate", "first in a")
 
 
 def test_a_copy_in_a_better_layout_stays_where_the_first_was_dropped(tmp_path: Path) -> None:
@@ -215,9 +257,14 @@ def test_every_row_is_kept_once_or_rejected_once(
 
 
 def test_a_corpus_of_which_nothing_stays_is_an_error_with_the_reasons(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"keeps none of 2 queries .*too_short.*loosen"):
+    with pytest.raises(ValueError, match=r"keeps none of 2 queries of 0 .*too_short.*loosen"):
         _run(tmp_path, [_query("1+1"), _query("2+2")])
-    assert not (tmp_path / "clean/0000.parquet").exists()
+    assert not (tmp_path / "s-0.parquet").exists()
+
+
+def test_a_shard_may_be_empty_where_another_holds_what_stays(tmp_path: Path) -> None:
+    shards, rejects = _run(tmp_path, [_query("1+1"), _query("What is 2 + 2?")], n=8)
+    assert (sum(map(len, shards)), len(rejects)) == (1, 1)
 
 
 def test_all_planted_defects_are_found_and_every_problem_stays(tmp_path: Path) -> None:

@@ -43,18 +43,12 @@ def test_an_unknown_stage_names_the_known_ones() -> None:
 def test_json_that_does_not_fit_names_its_option(tmp_path: Path) -> None:
     command = [
         "clean",
-        "--collected",
-        "x",
-        "--clean",
-        '{"shards": 0}',
-        "--out",
-        "y",
-        "--rejects",
-        "z",
+        *("--collected", "x", "--before", "--number", "0", "--shards", "1"),
+        *("--clean", '{"min_chars": 0}', "--out", "y", "--kept", "z", "--rejects", "r"),
     ]
     result = subprocess.run(
         [sys.executable, "-m", "sourcewise", *command], capture_output=True, text=True, cwd=tmp_path
     )
     assert result.returncode != 0
     assert "--clean" in result.stderr
-    assert "shards" in result.stderr
+    assert "min_chars" in result.stderr

@@ -119,11 +119,42 @@ MISTAKES = [
     ),
     ("no sources", lambda c: c.update(sources={}), r"sources: .*at least 1 item"),
     (
+        "a source without shards",
+        lambda c: next(iter(c["sources"].values())).update(shards=0),
+        r"sources\.arithmetic\.shards: give the number of its own shards, 1 or more.*\(given: 0\)",
+    ),
+    (
+        "a source that joins the shards of an unknown one",
+        lambda c: c["sources"]["code"].update(shards="arithmetics"),
+        r"sources\.code\.shards: 'arithmetics' is not one of .*did you mean 'arithmetic'\?",
+    ),
+    (
+        "a source that joins one without shards of its own",
+        lambda c: c["sources"]["code"].update(shards="multi_turn"),
+        r"sources\.code\.shards: 'multi_turn' is not one of \['arithmetic'\]",
+    ),
+    (
         "a source of no files",
         lambda c: c["sources"].update(
-            new={"category": "math", "licence": "MIT", "files": [], "columns": {"prompt": "q"}}
+            new={
+                "category": "math",
+                "licence": "MIT",
+                "shards": 1,
+                "files": [],
+                "columns": {"prompt": "q"},
+            }
         ),
         r"sources\.new: 'files' is empty: name at least one file",
+    ),
+    (
+        "a source that is not in the order",
+        lambda c: c["clean"].update(order=["arithmetic", "multi_turn", "code"]),
+        r"clean\.order lacks 'instruction': add it",
+    ),
+    (
+        "a source that stands apart from those whose shards it joins",
+        lambda c: c["clean"].update(order=["multi_turn", "arithmetic", "code", "instruction"]),
+        r"clean\.order: 'multi_turn' joins the shards of 'arithmetic', so it stands right behind it",
     ),
     (
         "epochs and steps",

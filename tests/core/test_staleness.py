@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sourcewise.dag import staleness
+from sourcewise.dag import modules, staleness
 from sourcewise.dag.staleness import Declarations, UndeclaredError
 
 PARAMS: dict[str, Any] = {"teachers": {"a": {"t": 1.0}, "b": {"t": 2.0}}, "loop": {"max": 3}}
@@ -29,8 +29,8 @@ DVC = {
 @pytest.fixture
 def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Declarations:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(staleness, "PACKAGE", "pkg")
-    for cache in (staleness.closure, staleness._tree, staleness._tree_hash):
+    monkeypatch.setattr(modules, "PACKAGE", "pkg")
+    for cache in (staleness.closure, modules.facts, modules._known):
         cache.cache_clear()
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(DVC))
     package = tmp_path / "workflow/pkg"
@@ -42,7 +42,7 @@ def declared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Declarations:
 
 
 def _again() -> Declarations:
-    for cache in (staleness.closure, staleness._tree, staleness._tree_hash):
+    for cache in (staleness.closure, modules.facts, modules._known):
         cache.cache_clear()
     return Declarations(Path("dvc.yaml"), PARAMS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import signal
 import subprocess
@@ -243,11 +244,12 @@ def test_two_processes_train_a_model_with_tied_embeddings(
 def test_a_student_without_dataset_is_the_base_unchanged(base: Path, tmp_path: Path) -> None:
     (base / "training.json").write_text("{}")
     made = train(tmp_path, base, None)
-    assert {p.name for p in made.out.iterdir()} == {p.name for p in base.iterdir()} - {
-        "training.json"
-    }
-    for path in made.out.iterdir():
-        assert path.read_bytes() == (base / path.name).read_bytes()
+    digests = json.loads((made.out / "fingerprint.json").read_text())
+    assert set(digests) == {p.name for p in base.iterdir()} - {"training.json"}
+    assert {p.name for p in made.out.iterdir()} == {*digests, "fingerprint.json"}
+    for name, digest in digests.items():
+        assert (made.out / name).read_bytes() == (base / name).read_bytes()
+        assert digest == hashlib.sha256((base / name).read_bytes()).hexdigest()
     assert made.loss.read_text() == "step,epoch,loss,learning_rate\n"
     assert made.numbers() == {"student": "s", "trained": False, "steps": 0}
 

@@ -3,7 +3,7 @@
 
 rule sample:
     input:
-        model="models/students/{student}/config.json",
+        model="models/students/{student}/fingerprint.json",
         queries=benchmark_tables(GRADED),
     output:
         samples=expand(

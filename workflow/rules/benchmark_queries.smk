@@ -16,6 +16,7 @@ rule benchmark_queries:
     params:
         origin=P("benchmark_queries@{benchmark}", "benchmarks.{benchmark}.queries"),
         seed=P("benchmark_queries@{benchmark}", "seed"),
+        content=content(benchmark_files),
         code=CODE("benchmark_queries@{benchmark}", "stages.collect"),
     shell:
         "{resources.python} -m sourcewise collect --name {wildcards.benchmark} --origin {params.origin:q}"

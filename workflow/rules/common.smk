@@ -1,11 +1,16 @@
 """Parameters, paths and helpers of all rules; the only rule file with functions."""
 
 import json
+import os
+import shlex
+import sys
 from pathlib import Path
 
 from sourcewise.params.root import ParamsError, load
-from sourcewise.dag.pipeline import Pipeline, target
-from sourcewise.dag.staleness import Declarations
+from sourcewise.dag.contents import Contents
+from sourcewise.dag.pipeline import Pipeline
+from sourcewise.dag.shards import before, shards
+from sourcewise.dag.staleness import Declarations, UndeclaredError
 
 try:
     PARAMS = load(Path("params.yaml"))
@@ -15,8 +20,23 @@ except ParamsError as error:
 DECLARED = Declarations(
     Path("dvc.yaml"), json.loads(PARAMS.model_dump_json(by_alias=True))
 )
-PIPELINE = Pipeline(workflow, DECLARED)
-SHARDS = [f"{number:04d}" for number in range(PARAMS.clean.shards)]
+CONTENTS = Contents()
+PIPELINE = Pipeline(workflow, DECLARED, CONTENTS)
+SHARDS = shards({name: PARAMS.sources[name] for name in PARAMS.clean.order})
+CORPUS = "data/queries/manifest.json"
+CORPUS_FILES = [
+    "collected/{source}.parquet",
+    "collected/{source}.rejects.parquet",
+    "clean/{shard}.rejects.parquet",
+    "corpus/{shard}.parquet",
+    "corpus/{shard}.rejects.parquet",
+    "corpus/{shard}.contamination.parquet",
+]
+TEACHER_FILES = [
+    "round-{attempt}/{shard}.responses.parquet",
+    "round-{attempt}/{shard}.verdicts.parquet",
+    "perplexity/{shard}.parquet",
+]
 GRADED = [name for name, benchmark in PARAMS.benchmarks.items() if benchmark.graded]
 
 # The commands of the three environments, handed over as resources: a machine matter that changes no
@@ -24,10 +44,17 @@ GRADED = [name for name, benchmark in PARAMS.benchmarks.items() if benchmark.gra
 IN_CONDA = "conda" in {
     str(method) for method in workflow.deployment_settings.deployment_method
 }
-PYTHON = "PYTHONPATH=workflow " + ("python" if IN_CONDA else ".venvs/{}/bin/python")
-WORKFLOW, VERIFY, MODEL = (
-    PYTHON.format(env) for env in ("workflow", "verify", "model")
-)
+# They lie beside the environment that runs this, wherever the working copy is (DVC's experiments make some).
+VENVS = Path(os.environ.get("SOURCEWISE_VENVS", Path(sys.prefix).parent))
+
+
+def python(env):
+    """The command that runs Python in one of the environments."""
+    command = "python" if IN_CONDA else VENVS.joinpath(env, "bin", "python")
+    return f"PYTHONPATH=workflow {shlex.quote(str(command))}"
+
+
+WORKFLOW, VERIFY, MODEL = (python(env) for env in ("workflow", "verify", "model"))
 
 
 def domains(known):
@@ -52,19 +79,20 @@ def attempts(teacher):
     )
 
 
-def P(stage, key):
+def P(stage, key, without=None):
     """A declared parameter of a stage as JSON; `{teacher}` and the like are filled in per job."""
 
     def value(wildcards):
         names = dict(wildcards.items())
-        return DECLARED.value(stage.format(**names), key.format(**names))
+        return DECLARED.value(stage.format(**names), key.format(**names), without)
 
-    return value if "{" in stage + key else DECLARED.value(stage, key)
+    return value if "{" in stage + key else DECLARED.value(stage, key, without)
 
 
 def SECTIONS(stage, *keys):
     """Several parameters of a stage as one JSON object."""
-    return json.dumps({key: json.loads(DECLARED.value(stage, key)) for key in keys})
+    values = {key: json.loads(DECLARED.value(stage, key)) for key in keys}
+    return json.dumps(values, sort_keys=True)
 
 
 def CODE(stage, *modules):
@@ -96,7 +124,7 @@ def own_model(path):
     """The file that stands for a model of this pipeline; nothing for a hub's or a foreign folder."""
     folder, _, name = str(path).rpartition("/")
     return (
-        [f"{path}/config.json"]
+        [f"{path}/fingerprint.json"]
         if folder == "models/pretrained" and name in PARAMS.models
         else []
     )
@@ -108,15 +136,71 @@ def teacher_model(wildcards):
 
 def teacher_files(wildcards):
     imported = PARAMS.teachers[wildcards.teacher].imported
-    return imported.files if imported else []
+    return raw(imported.files if imported else [])
 
 
 def source_files(wildcards):
-    return PARAMS.sources[wildcards.source].files or []
+    return raw(PARAMS.sources[wildcards.source].files or [])
+
+
+def collected(wildcards):
+    """The queries of the sources that share a shard."""
+    sources = SHARDS[wildcards.shard].sources
+    return [f"data/queries/collected/{source}.parquet" for source in sources]
+
+
+def kept_before(wildcards):
+    """What the sources before those of a shard kept: of equal queries the first stays."""
+    earlier = before(SHARDS[wildcards.shard], SHARDS)
+    return [f"data/queries/clean/{shard}.kept.parquet" for shard in earlier]
+
+
+def shard_number(wildcards):
+    return SHARDS[wildcards.shard].number
+
+
+def shard_count(wildcards):
+    return SHARDS[wildcards.shard].n
 
 
 def benchmark_files(wildcards):
-    return PARAMS.benchmarks[wildcards.benchmark].queries.files or []
+    return raw(PARAMS.benchmarks[wildcards.benchmark].queries.files or [])
+
+
+def raw(files):
+    """Files that nobody makes: what they hold counts (`content`), when they were written does not."""
+    return ancient(list(files))
+
+
+def declare_raw_files():
+    """Refuses files that DVC would not see. At once: in an input function Snakemake would go on without."""
+    named = [("queries", source.files) for source in PARAMS.sources.values()]
+    named += [
+        (f"benchmark_queries@{name}", benchmark.queries.files)
+        for name, benchmark in PARAMS.benchmarks.items()
+    ]
+    named += [
+        (f"distill@{name}", teacher.imported and teacher.imported.files)
+        for name, teacher in PARAMS.teachers.items()
+    ]
+    for stage, files in named:
+        try:
+            DECLARED.inside(stage, files or [])
+        except UndeclaredError as error:
+            raise WorkflowError(str(error)) from None
+
+
+declare_raw_files()
+
+
+def content(files):
+    """What raw files hold, as a digest; not derived from `input`, which Snakemake would not track."""
+
+    def value(wildcards):
+        found = files(wildcards)
+        return CONTENTS.digest(map(str, found)) if found else ""
+
+    return value
 
 
 def planted(wildcards):
@@ -152,22 +236,20 @@ def rounds(kind):
     return files
 
 
-def distilled(teachers):
-    """All files of teachers that a dataset may read."""
-    return [
-        file
-        for teacher in dict.fromkeys(teachers)
-        for file in PIPELINE.files[f"distill@{teacher}"]
-    ]
-
-
 def dataset_teachers(wildcards):
     recipe = PARAMS.datasets[wildcards.dataset]
     return [*recipe.teachers, *recipe.solved_by]
 
 
-def dataset_sources(wildcards):
-    return distilled(dataset_teachers(wildcards))
+def dataset_filters(wildcards):
+    """The limits of the filters that a recipe names, and no others."""
+    stage = f"dataset@{wildcards.dataset}"
+    return json.dumps(
+        {
+            name: json.loads(DECLARED.value(stage, f"filters.{name}"))
+            for name in PARAMS.datasets[wildcards.dataset].filters
+        }
+    )
 
 
 def dataset_manifests(wildcards):
@@ -183,24 +265,52 @@ def student_examples(wildcards):
 
 
 def everything(wildcards):
-    """What the report compares: the files of all stages but the models."""
-    return [
+    """What the report compares: the files of all stages but the models.
+
+    The corpus and the teachers, thousands of files, stand behind their manifests.
+    """
+    behind = ("report", "queries", "model@", "distill@")
+    few = [
         file
         for stage, files in PIPELINE.files.items()
-        if stage != "report" and not stage.startswith("model@")
+        if not stage.startswith(behind)
         for file in files
+    ]
+    return [*few, CORPUS, *(f"data/distill/{t}/manifest.json" for t in PARAMS.teachers)]
+
+
+def corpus_files(wildcards):
+    """What the corpus's manifest speaks of."""
+    return expanded("data/queries", CORPUS_FILES, {})
+
+
+def teacher_files_made(wildcards):
+    """What a teacher's manifest speaks of."""
+    known = {"teacher": wildcards.teacher}
+    return expanded(f"data/distill/{wildcards.teacher}", TEACHER_FILES, known)
+
+
+def corpus_patterns(wildcards):
+    return json.dumps(CORPUS_FILES)
+
+
+def teacher_patterns(wildcards):
+    return json.dumps(TEACHER_FILES)
+
+
+def expanded(folder, patterns, known):
+    return [
+        f"{folder}/{file}"
+        for pattern in patterns
+        for file in expand(pattern, allow_missing=False, **domains(known))
     ]
 
 
-def corpus(wildcards):
-    return PIPELINE.files["queries"]
-
-
-def distill_manifest(wildcards):
+def teacher_header(wildcards):
     return json.dumps(
         {
             "teacher": wildcards.teacher,
             "attempts": len(attempts(wildcards.teacher)),
-            "shards": SHARDS,
+            "shards": list(SHARDS),
         }
     )

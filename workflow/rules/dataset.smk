@@ -3,8 +3,6 @@
 
 rule select:
     input:
-        corpus=corpus,
-        distilled=dataset_sources,
         queries="data/queries/manifest.json",
         teachers=dataset_manifests,
     output:
@@ -28,8 +26,6 @@ rule select:
 
 rule filter:
     input:
-        corpus=corpus,
-        distilled=dataset_sources,
         queries="data/queries/manifest.json",
         teachers=dataset_manifests,
         selected="data/datasets/{dataset}/selected.parquet",
@@ -45,7 +41,7 @@ rule filter:
         python=WORKFLOW,
     params:
         dataset=P("dataset@{dataset}", "datasets.{dataset}"),
-        filters=P("dataset@{dataset}", "filters"),
+        filters=dataset_filters,
         code=CODE("dataset@{dataset}", "stages.filter", "filters"),
     shell:
         "{resources.python} -m sourcewise filter --name {wildcards.dataset} --dataset {params.dataset:q}"

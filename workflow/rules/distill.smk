@@ -23,6 +23,7 @@ rule generate:
         teacher=P("distill@{teacher}", "teachers.{teacher}"),
         seed=P("distill@{teacher}", "seed"),
         stop_score=stop_score,
+        content=content(teacher_files),
         code=CODE("distill@{teacher}", "stages.generate", "engines"),
         ledger="data/distill/{teacher}/ledger",
     shell:
@@ -76,13 +77,21 @@ rule perplexity:
 
 
 rule distill_manifest:
+    input:
+        files=teacher_files_made,
     output:
         manifest="data/distill/{teacher}/manifest.json",
     log:
         "logs/distill_manifest/{teacher}.log",
     conda:
         "../../envs/workflow.yaml"
+    resources:
+        python=WORKFLOW,
     params:
-        manifest=distill_manifest,
+        header=teacher_header,
+        patterns=teacher_patterns,
+        code=CODE("distill@{teacher}", "stages.manifest"),
+        folder=folder,
     shell:
-        "printf '%s\\n' {params.manifest:q} > {output.manifest} 2> {log}"
+        "{resources.python} -m sourcewise manifest --name {wildcards.teacher} --header {params.header:q}"
+        " --patterns {params.patterns:q} --folder {params.folder} --out {output.manifest} > {log} 2>&1"

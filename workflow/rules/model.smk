@@ -3,7 +3,7 @@
 
 rule pretrain:
     output:
-        config="models/pretrained/{model}/config.json",
+        model="models/pretrained/{model}/fingerprint.json",
     log:
         "logs/pretrain/{model}.log",
     conda:

@@ -15,8 +15,10 @@ rule collect:
     resources:
         python=WORKFLOW,
     params:
-        origin=P("queries", "sources.{source}"),
+        # How its queries are spread over shards is the business of clean.
+        origin=P("queries", "sources.{source}", without="shards"),
         seed=P("queries", "seed"),
+        content=content(source_files),
         code=CODE("queries", "stages.collect"),
     shell:
         "{resources.python} -m sourcewise collect --name {wildcards.source} --origin {params.origin:q}"
@@ -26,31 +28,34 @@ rule collect:
 
 rule clean:
     input:
-        collected=expand(
-            "data/queries/collected/{source}.parquet", source=PARAMS.sources
-        ),
+        collected=collected,
+        before=kept_before,
     output:
-        shards=expand("data/queries/clean/{shard}.parquet", shard=SHARDS),
-        rejects="data/queries/clean/rejects.parquet",
+        queries="data/queries/clean/{shard}.parquet",
+        kept="data/queries/clean/{shard}.kept.parquet",
+        rejects="data/queries/clean/{shard}.rejects.parquet",
     log:
-        "logs/clean.log",
+        "logs/clean/{shard}.log",
     conda:
         "../../envs/workflow.yaml"
     resources:
         python=WORKFLOW,
     params:
-        clean=P("queries", "clean"),
+        # The order of the sources decides on the inputs.
+        clean=P("queries", "clean", without="order"),
+        number=shard_number,
+        shards=shard_count,
         code=CODE("queries", "stages.clean"),
-        folder=folder,
     shell:
-        "{resources.python} -m sourcewise clean --collected {input.collected} --clean {params.clean:q}"
-        " --out {params.folder} --rejects {output.rejects} > {log} 2>&1"
+        "{resources.python} -m sourcewise clean --collected {input.collected} --before {input.before}"
+        " --number {params.number} --shards {params.shards} --clean {params.clean:q}"
+        " --out {output.queries} --kept {output.kept} --rejects {output.rejects} > {log} 2>&1"
 
 
 rule decontaminate:
     input:
         queries="data/queries/clean/{shard}.parquet",
-        benchmarks=benchmark_tables(PARAMS.benchmarks),
+        benchmarks=benchmark_tables(sorted(PARAMS.benchmarks)),
     output:
         queries="data/queries/corpus/{shard}.parquet",
         rejects="data/queries/corpus/{shard}.rejects.parquet",
@@ -72,19 +77,21 @@ rule decontaminate:
 
 
 rule corpus_manifest:
+    input:
+        files=corpus_files,
     output:
         manifest="data/queries/manifest.json",
     log:
         "logs/corpus_manifest.log",
     conda:
         "../../envs/workflow.yaml"
+    resources:
+        python=WORKFLOW,
     params:
-        manifest=json.dumps(
-            {
-                "shards": SHARDS,
-                "sources": list(PARAMS.sources),
-                "benchmarks": list(PARAMS.benchmarks),
-            }
-        ),
+        header=json.dumps({"shards": list(SHARDS), "sources": sorted(PARAMS.sources)}),
+        patterns=corpus_patterns,
+        code=CODE("queries", "stages.manifest"),
+        folder=folder,
     shell:
-        "printf '%s\\n' {params.manifest:q} > {output.manifest} 2> {log}"
+        "{resources.python} -m sourcewise manifest --name corpus --header {params.header:q}"
+        " --patterns {params.patterns:q} --folder {params.folder} --out {output.manifest} > {log} 2>&1"

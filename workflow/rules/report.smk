@@ -4,6 +4,8 @@
 rule report:
     input:
         everything=everything,
+    # What it writes to data/report/metrics and data/report/plots stands behind the summary: a hundred
+    # small files whose records would each list all inputs.
     output:
         page="data/report/index.html",
         summary="data/report/summary.json",
@@ -39,4 +41,5 @@ rule report:
         " --distill {params.distill:q} --teachers {params.teachers:q}"
         " --datasets {params.datasets:q} --students {params.students:q}"
         " --benchmarks {params.benchmarks:q} --others {params.others:q} --data data"
-        " --out {output.page} --summary {output.summary} > {log} 2>&1"
+        " --out {output.page} --summary {output.summary} --metrics data/report/metrics"
+        " --plots data/report/plots > {log} 2>&1"

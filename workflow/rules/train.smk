@@ -6,7 +6,7 @@ rule train:
         examples=student_examples,
         base=own_model(PARAMS.train.base),
     output:
-        config="models/students/{student}/config.json",
+        model="models/students/{student}/fingerprint.json",
         loss="data/students/{student}/loss.csv",
         training="data/students/{student}/training.json",
     log:

@@ -1,4 +1,4 @@
-"""`python -m sourcewise STAGE --…`: a stage's signature is its command line.
+"""`python -m sourcewise STAGE --…`: a stage's signature is its command line. `status` is for people.
 
 A parameter of type Path is one path, a tuple of paths takes several, a Section (or a mapping of them)
 takes the JSON that a rule hands over, anything else is read as JSON and falls back to plain text.
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+
+from sourcewise.orphans import at_work
 
 
 def stages() -> list[str]:
@@ -57,8 +59,13 @@ def _value(hint: Any, given: str | list[str], option: str) -> object:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one stage; exits with 2 and a message where the command line is wrong."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["status"]:
+        importlib.import_module("sourcewise.dag.status").main(given[1:])
     if not given or given[0] not in stages():
-        raise SystemExit(f"usage: python -m sourcewise STAGE --…\nstages: {' '.join(stages())}")
+        raise SystemExit(
+            "usage: sourcewise status, or python -m sourcewise STAGE --…\n"
+            f"stages: {' '.join(stages())}"
+        )
     # Threads that spin while they wait slow each other down threefold where jobs share cores; OpenMP
     # reads this when torch is loaded.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -71,7 +78,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, text in options.items()
     }
     start = time.monotonic()
-    run(**values)
+    with at_work():
+        run(**values)
     print(f"{stage}: done in {time.monotonic() - start:.1f} s", file=sys.stderr)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +20,7 @@ TOKENIZER = (
     "*.model",
     "*.jinja",
 )
+FINGERPRINT = "fingerprint.json"
 EVERYTHING = (*WEIGHTS, *CONFIGURATION, *TOKENIZER)
 
 
@@ -52,6 +55,18 @@ def files(directory: Path, patterns: Sequence[str] = EVERYTHING) -> list[Path]:
     return sorted(
         path for path in directory.iterdir() if any(path.match(pattern) for pattern in patterns)
     )
+
+
+def seal(directory: Path) -> None:
+    """Writes fingerprint.json, the SHA-256 of every file of a finished model: the file that stands for it.
+
+    Jobs that read the model name it as their input, so other weights under an equal config.json count.
+    """
+    digests = {}
+    for path in sorted(path for path in directory.iterdir() if path.name != FINGERPRINT):
+        with path.open("rb") as content:
+            digests[path.name] = hashlib.file_digest(content, "sha256").hexdigest()
+    (directory / FINGERPRINT).write_text(json.dumps(digests, indent=1) + "\n", encoding="utf-8")
 
 
 def _check(key: str, directory: Path) -> None:

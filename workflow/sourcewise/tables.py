@@ -42,6 +42,14 @@ class Query:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Kept:
+    """The identity of a query that is in the corpus: sources after its own may not bring it again."""
+
+    query_id: str
+    source: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Response:
     """All the text a model returned to one attempt at a query, reasoning included; attempts count from 1."""
 

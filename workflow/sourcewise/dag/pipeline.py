@@ -2,168 +2,157 @@
 
 from __future__ import annotations
 
-import fcntl
-import itertools
+import atexit
 import json
 import os
-import re
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 from sourcewise.dag import provenance
+from sourcewise.dag.adoption import Adoption
+from sourcewise.dag.calling_dvc import call
+from sourcewise.dag.contents import Contents
+from sourcewise.dag.cutoff import Cutoff
+from sourcewise.dag.export import Export
+from sourcewise.dag.running import full, holder, take
+from sourcewise.dag.speed import ask_once, simplify
 from sourcewise.dag.staleness import Declarations
-
-STATE = Path(".snakemake/sourcewise")
-TARGETS = STATE / "targets.json"
-
-
-class BusyError(RuntimeError):
-    """Another run is writing in this working copy."""
+from sourcewise.dag.targets import stage_files
 
 
 class Pipeline:
-    """One reading of the Snakefile: declarations, the files of each DVC stage, the lock of a run."""
+    """One reading of the Snakefile: the files of each DVC stage, the lock of a run, what DVC is told."""
 
-    def __init__(self, workflow: Any, declarations: Declarations) -> None:
-        self._workflow, self._declarations = workflow, declarations
+    def __init__(self, workflow: Any, declarations: Declarations, contents: Contents) -> None:
+        self._workflow, self._declarations, self._contents = workflow, declarations, contents
         self.files: dict[str, list[str]] = {}
         self._lock: Any = None
+        self._cutoff: Cutoff | None = None
+        self._lost: dict[str, list[str]] = {}
 
     def enter(self, domains: Callable[[dict[str, str]], dict[str, Iterable[str]]]) -> None:
         """Finds the files of each stage, takes the lock of a real run and adopts what DVC brought.
 
         `domains` maps the wildcards known so far to the values of the others. To be called after all
-        rules are read.
+        rules are read. Raises BusyError where another run writes.
         """
-        self.files = _files(self._workflow, self._declarations.stages, domains)
+        ask_once()
+        self.files = stage_files(self._workflow, self._declarations.stages, domains)
         if not self._workflow.is_main_process:
             return
-        if not self._workflow.dryrun:
-            self._lock = _lock()
-        STATE.mkdir(parents=True, exist_ok=True)
-        TARGETS.write_text(json.dumps(self.files, indent=1))
-        adopted = {stage: provenance.adopt(stage) for stage in self.files}
-        if any(adopted.values()):
-            stages = ", ".join(stage for stage, n in adopted.items() if n)
-            print(
-                f"adopted {sum(adopted.values())} records brought by DVC: {stages}", file=sys.stderr
-            )
+        # `workflow.dryrun` is not known yet while the Snakefile is read.
+        if not self._workflow.output_settings.dryrun:
+            self._lock = take()
+            atexit.register(self._settle)
+        if self._lock is not None or holder() is None:
+            self._adopt()
+
+    def goals(self, last: str) -> list[str]:
+        """What the rule `all` asks for: the stage `last`, what that does not read, and what is missing.
+
+        Every file is asked for, since `last` reads the others; a missing one must be named, because
+        Snakemake does not look for a file whose readers are up to date.
+        """
+        unread = [stage for stage in self.files if stage == last or stage.startswith("model@")]
+        asked = [file for stage in unread for file in self.files[stage]]
+        every = [file for files in self.files.values() for file in files]
+        return list(dict.fromkeys([*asked, *(f for f in every if not os.path.exists(f))]))
+
+    def start(self) -> None:
+        """To be called when jobs are about to run: spares those whose inputs come out the same."""
+        traces = {}
+        for stage in self.files:
+            traces.update(provenance.read(stage).traces)
+        self._cutoff = Cutoff(self._workflow, traces, self._contents)
+        simplify(self._workflow.scheduler)
 
     def leave(self, *, complete: bool) -> None:
-        """Writes the provenance of what this run touched; a complete run is committed to DVC.
+        """Writes the provenance of what was made; a complete run is committed to DVC.
 
-        Under `dvc repro` DVC commits by itself.
+        Under `dvc repro` DVC commits by itself. Raises RuntimeError where DVC refuses.
         """
-        made = {str(file) for job in self._workflow.dag.jobs for file in job.output}
-        settled = []
-        for stage, files in self.files.items():
-            if made.intersection(files):
-                provenance.export(stage, files)
-                if complete and made.issuperset(files):
-                    settled.append(stage)
-        if complete and settled and "DVC_STAGE" not in os.environ:
-            commit(settled)
+        if not complete and full():
+            # What is finished is recorded by the next run; `_settle` says what to do.
+            return
+        if self._cutoff is not None and self._cutoff.spared:
+            n = len(self._cutoff.spared)
+            _say(f"spared {n} jobs: their inputs came out the same as before")
+        jobs: dict[str, Any] = {str(f): job for job in self._workflow.dag.jobs for f in job.output}
+        owned = {
+            stage: [file for file in files if file in jobs] for stage, files in self.files.items()
+        }
+        export = Export(self._workflow, self._declarations, self._contents)
+        for stage, files in owned.items():
+            if files:
+                export.run(stage, self.files[stage], {file: jobs[file] for file in files})
+        if complete and "DVC_STAGE" not in os.environ:
+            whole = [stage for stage, files in owned.items() if files == self.files[stage]]
+            # No job needs a ledger's answers now; DVC must not take their loss for a result.
+            kept = [s for s in self._lost if not any(self._ran(jobs.get(f)) for f in self.files[s])]
+            if kept:
+                raise RuntimeError(
+                    f"nothing is told to DVC while {', '.join(kept)} is torn (see above)"
+                )
+            commit(whole)
+
+    def _ran(self, job: Any) -> bool:
+        return job is not None and bool(self._workflow.dag.finished(job))
+
+    def _settle(self) -> None:
+        """After a run that found nothing to do: what an interrupted run could not tell DVC."""
+        if complaint := full():
+            # Neither the failed job could write its log, nor does Snakemake always get to `onerror`.
+            _say(complaint)
+            return
+        scheduler, dag = self._workflow.scheduler, self._workflow.dag
+        executed = scheduler is not None and dag is not None
+        if not executed or self._cutoff is not None or any(dag.needrun_jobs()):
+            return
+        try:
+            self.leave(complete=True)
+        except RuntimeError as error:
+            # Python ends with 0 whatever happens at its exit.
+            _say(str(error))
+            sys.stdout.flush()
+            os._exit(1)
+
+    def _adopt(self) -> None:
+        start = time.monotonic()
+        adoption = Adoption(self._contents)
+        adoption.run(self.files)
+        if adoption.adopted:
+            n, stages = sum(adoption.adopted.values()), ", ".join(adoption.adopted)
+            spent = time.monotonic() - start
+            _say(f"adopted {n} records brought by DVC in {spent:.1f} s: {stages}")
+        self._lost = adoption.lost
+        for stage, files in adoption.lost.items():
+            _say(
+                f"{_some(files)}: missing or damaged; `dvc checkout --force {stage}` brings it back "
+                f"(after `dvc pull {stage}`, if need be)"
+            )
+        for stage, files in adoption.unknown.items():
+            _say(
+                f"{_some(files)}: not what {provenance.sidecar(stage)} describes; counts as stale "
+                f"(to bring back what it describes: `dvc checkout --force {stage}`)"
+            )
 
 
 def commit(stages: list[str]) -> None:
-    """Records the outputs of stages in DVC's cache and dvc.lock; raises RuntimeError where DVC refuses."""
+    """Records what changed of stages in DVC's cache and dvc.lock; raises RuntimeError where DVC refuses."""
     start = time.monotonic()
-    command = ["dvc", "commit", "--quiet", "--force", *stages]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode:
-        raise RuntimeError(
-            f"the run is complete, but DVC did not take it in: {result.stderr.strip()}\n"
-            "mend that, then run `dvc commit --force`"
-        )
-    spent = time.monotonic() - start
-    print(f"committed {len(stages)} stages to DVC in {spent:.0f} s", file=sys.stderr)
+    dirty = json.loads(call("status", "--json", *stages)) if stages else {}
+    changed = [stage for stage in stages if stage in dirty]
+    if not changed:
+        return
+    call("commit", "--force", *changed)
+    _say(f"committed {len(changed)} stages to DVC in {time.monotonic() - start:.0f} s")
 
 
-def target(stage: str) -> str:
-    """The name of the Snakemake rule that makes a DVC stage."""
-    return "stage_" + re.sub(r"\W", "_", stage)
+def _some(files: list[str]) -> str:
+    return files[0] + (f" and {len(files) - 1} more" if len(files) > 1 else "")
 
 
-def _files(
-    workflow: Any,
-    stages: Iterable[str],
-    domains: Callable[[dict[str, str]], dict[str, Iterable[str]]],
-) -> dict[str, list[str]]:
-    """The output files of each DVC stage: the rules of its .smk file, all wildcards expanded.
-
-    Stage `family@key` owns the rules of `family.smk`; `key` is the value of their first wildcard.
-    """
-    files: dict[str, list[str]] = {stage: [] for stage in stages}
-    for rule in workflow.rules:
-        family = Path(rule.snakefile).stem
-        keyed = any(stage.startswith(f"{family}@") for stage in files)
-        if not keyed and family not in files:
-            continue
-        for values in _assignments(sorted(rule.wildcard_names), {}, domains):
-            stage = f"{family}@{values[KEYS[family]]}" if keyed else family
-            files[stage] += [str(pattern.apply_wildcards(values)) for pattern in rule.output]
-    return files
-
-
-# The wildcard that names the DVC stage of a family's rules.
-KEYS = {
-    "model": "model",
-    "benchmark_queries": "benchmark",
-    "distill": "teacher",
-    "dataset": "dataset",
-    "train": "student",
-    "benchmark": "student",
-}
-
-
-def _assignments(
-    names: list[str],
-    known: dict[str, str],
-    domains: Callable[[dict[str, str]], dict[str, Iterable[str]]],
-) -> Iterable[dict[str, str]]:
-    """All values of wildcards; a domain may depend on the wildcards bound before it."""
-    if not names:
-        return [known]
-    # A teacher decides on its attempts, a student on its benchmarks: keys are bound first.
-    first = min(names, key=lambda name: (name not in KEYS.values() or name == "benchmark", name))
-    rest = [name for name in names if name != first]
-    values = domains(known)[first]
-    return itertools.chain.from_iterable(
-        _assignments(rest, {**known, first: str(value)}, domains) for value in values
-    )
-
-
-def _lock() -> Any:
-    """The lock of a writing run; the kernel drops it when its process dies, however that happens."""
-    STATE.mkdir(parents=True, exist_ok=True)
-    file = (STATE / "lock").open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        raise BusyError(
-            f"another run works in this copy ({file.read().strip()}): wait for it, or stop it and "
-            "run again"
-        ) from None
-    file.truncate(0)
-    file.write(f"pid {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
-    file.flush()
-    # Whoever left these of Snakemake's own locks is dead, or the lock above would not be ours.
-    for stale in Path(".snakemake/locks").glob("*.lock"):
-        stale.unlink()
-    return file
-
-
-def main(stages: list[str]) -> None:
-    """Writes the provenance of DVC stages after a Snakemake that had nothing to do."""
-    files = json.loads(TARGETS.read_text())
-    for stage in stages:
-        provenance.export(stage, files[stage])
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def _say(message: str) -> None:
+    print(message, file=sys.stderr)

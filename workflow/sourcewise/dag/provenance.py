@@ -1,9 +1,8 @@
-"""Provenance that travels with the data: what Snakemake knows of each file, as an output of each DVC stage.
+"""Provenance that travels with the data: what each file was made from, as an output of each DVC stage.
 
 Snakemake keeps its records in `.snakemake/`, which no clone has, and compares modification times, which
-DVC does not keep. A sidecar per DVC stage (`data/prov/STAGE.jsonl.gz`, a DVC output) holds both;
-`adopt` takes in a sidecar that DVC brought (pull, checkout, experiments), `export` writes it after a run.
-Records are those of the pinned Snakemake: a new version may need one run without adoption.
+DVC does not keep. A sidecar per DVC stage (`data/prov/STAGE.jsonl.gz`, a DVC output) holds a `Trace` per
+file: both of these, and the contents of the file and of its inputs.
 """
 
 from __future__ import annotations
@@ -12,13 +11,67 @@ import gzip
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sourcewise.pretrained import FINGERPRINT
+
 STATE = Path(".snakemake")
-# Only facts about the result: the rest changes from run to run and would make DVC see new data.
-_VOLATILE = ("job_hash", "starttime", "endtime", "log", "external_jobid")
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What one file holds and was made from; `made_from` is a digest over the contents of all inputs."""
+
+    file: str
+    size: int
+    md5: str
+    mtime_ns: int
+    made_from: str | None
+    params: dict[str, str]
+    record: dict[str, Any]
+
+    def lies_there(self) -> bool:
+        """Whether the file has the size and time that this trace speaks of."""
+        return stat_of(self.file) == (self.size, self.mtime_ns)
+
+
+@dataclass
+class Sidecar:
+    """What is known of a DVC stage: the traces of its files, and the files behind each code digest.
+
+    `unnamed` are files that no rule names, but that jobs or people rely on: the rest of a model's folder,
+    ledgers, the report's small tables; size and md5 of each.
+    """
+
+    traces: dict[str, Trace] = field(default_factory=dict)
+    code: dict[str, dict[str, str]] = field(default_factory=dict)
+    unnamed: dict[str, tuple[int, str]] = field(default_factory=dict)
+
+
+def named_params(job: Any) -> dict[str, str]:
+    """What a job is handed, by name; what is no text as JSON."""
+    return {
+        name: value if isinstance(value, str) else json.dumps(value, default=str)
+        for name, value in job.params.items()
+    }
+
+
+def seal_of(file: str) -> str | None:
+    """The named file whose job also makes an unnamed one; a ledger has none: nothing makes it anew."""
+    if file.startswith("data/report/"):
+        return "data/report/summary.json"
+    seal = f"{os.path.dirname(file)}/{FINGERPRINT}"
+    return seal if os.path.exists(seal) else None
+
+
+def looked_after(file: str) -> bool:
+    """Whether a file that no rule names is one that jobs or people rely on."""
+    named = os.path.basename(file) == FINGERPRINT or os.path.dirname(file) == "data/report"
+    return not named and (
+        os.path.basename(os.path.dirname(file)) == "ledger" or bool(seal_of(file))
+    )
 
 
 def sidecar(stage: str) -> Path:
@@ -26,82 +79,93 @@ def sidecar(stage: str) -> Path:
     return Path("data/prov") / f"{stage}.jsonl.gz"
 
 
-def export(stage: str, files: Iterable[str]) -> None:
-    """Writes the sidecar of a stage from Snakemake's records of its files; unchanged means untouched."""
-    store = _Store()
-    lines = []
-    for file in sorted(files):
-        record = store.read(file)
-        if record is None or not Path(file).exists():
-            continue
-        kept = {k: v for k, v in record.items() if v is not None and k not in _VOLATILE}
-        stat = Path(file).stat()
-        line = {"file": file, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "record": kept}
-        lines.append(json.dumps(line, sort_keys=True) + "\n")
-    content = gzip.compress("".join(lines).encode(), mtime=0)
+def read(stage: str) -> Sidecar:
+    """The sidecar of a stage, empty where there is none; raises ValueError where it is torn."""
+    path, result = sidecar(stage), Sidecar()
+    if not path.exists():
+        return result
+    try:
+        for line in gzip.decompress(path.read_bytes()).decode().splitlines():
+            entry = json.loads(line)
+            if "code" in entry:
+                result.code[entry["code"]] = entry["files"]
+            elif "unnamed" in entry:
+                result.unnamed[entry["unnamed"]] = (entry["size"], entry["md5"])
+            else:
+                result.traces[entry["file"]] = Trace(**entry)
+    except (OSError, EOFError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"{path} cannot be read ({error}): `dvc checkout {path}` brings it back; without it "
+            "(delete it) the stage is made anew"
+        ) from None
+    return result
+
+
+def write(stage: str, content: Sidecar) -> None:
+    """Writes the sidecar of a stage; unchanged means untouched."""
+    lines: list[dict[str, Any]] = [
+        {"code": digest, "files": files} for digest, files in sorted(content.code.items())
+    ]
+    lines += [
+        {"unnamed": file, "size": size, "md5": md5}
+        for file, (size, md5) in sorted(content.unnamed.items())
+    ]
+    lines += [asdict(content.traces[file]) for file in sorted(content.traces)]
+    text = "".join(json.dumps(line, sort_keys=True) + "\n" for line in lines)
+    packed = gzip.compress(text.encode(), mtime=0)
     path = sidecar(stage)
-    if not path.exists() or path.read_bytes() != content:
+    if not path.exists() or path.read_bytes() != packed:
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f".{path.name}.partial")
-        partial.write_bytes(content)
+        partial.write_bytes(packed)
         partial.replace(path)
-    _mark(stage)
+    remember(stage, content)
 
 
-def adopt(stage: str) -> int:
-    """Takes in the sidecar of a stage if it is not the one written or adopted last; returns the records."""
-    path = sidecar(stage)
-    if not path.exists() or (
-        _stamp(stage).is_file() and _stamp(stage).read_text() == _digest(path)
-    ):
-        return 0
-    store, n = _Store(), 0
-    for line in gzip.decompress(path.read_bytes()).decode().splitlines():
-        entry = json.loads(line)
-        file = Path(entry["file"])
-        if not file.exists():
-            continue
-        if file.stat().st_size != entry["size"]:
-            # Not the file that the record is about: without a record Snakemake makes it anew.
-            store.delete(entry["file"])
-            file.unlink()
-            continue
-        store.write(entry["file"], entry["record"])
-        os.utime(file, ns=(entry["mtime_ns"], entry["mtime_ns"]), follow_symlinks=False)
-        n += 1
-    _mark(stage)
-    return n
+def stat_of(file: str) -> tuple[int, int] | None:
+    """Size and modification time of a file; None where there is none."""
+    try:
+        found = os.stat(file)
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
-def _stamp(stage: str) -> Path:
-    return STATE / "sourcewise" / f"{stage}.stamp"
+def _memory(stage: str) -> Path:
+    return STATE / "sourcewise/known" / f"{stage}.json"
 
 
-def _mark(stage: str) -> None:
-    _stamp(stage).parent.mkdir(parents=True, exist_ok=True)
-    _stamp(stage).write_text(_digest(sidecar(stage)))
+def recall(stage: str) -> dict[str, Any]:
+    """How this copy last left a stage: the digest of its sidecar, and size and time of its files."""
+    path = _memory(stage)
+    try:
+        return dict(json.loads(path.read_text()))
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def remember(stage: str, content: Sidecar) -> None:
+    """Notes down how this copy leaves a stage."""
+    files = {trace.file: [trace.size, trace.mtime_ns] for trace in content.traces.values()}
+    unnamed = {file: [*known, stat_of(file)] for file, known in content.unnamed.items()}
+    _note(stage, {"sidecar": digest_of(sidecar(stage)), "files": files, "unnamed": unnamed})
 
 
-class _Store:
-    """Snakemake's own records, read and written through its persistence class."""
+def forget(stage: str, file: str) -> None:
+    """Lets a file be looked into at the next reading."""
+    memory = recall(stage)
+    memory["files"].pop(file, None)
+    _note(stage, memory)
 
-    def __init__(self) -> None:
-        from snakemake.persistence.file import FilePersistence
 
-        self._store = FilePersistence(nolock=True, path=STATE.absolute())
+def _note(stage: str, memory: dict[str, Any]) -> None:
+    path = _memory(stage)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(memory))
+    partial.replace(path)
 
-    def read(self, file: str) -> dict[str, Any] | None:
-        record = self._store._read_record(file)
-        return record.model_dump() if record else None
 
-    def write(self, file: str, record: dict[str, Any]) -> None:
-        from snakemake.persistence import MetadataRecord
-
-        self._store._write_record(file, MetadataRecord.model_validate(record))
-
-    def delete(self, file: str) -> None:
-        self._store._delete_record(file)
+def digest_of(path: Path) -> str | None:
+    """SHA-256 of a file; None where there is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None

@@ -6,17 +6,19 @@
 
 from __future__ import annotations
 
-import ast
 import functools
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-PACKAGE = "sourcewise"
+from sourcewise.dag import modules
+from sourcewise.dag.modules import facts
+
 SOURCES = Path("workflow")
 
 
@@ -37,30 +39,67 @@ class Declarations:
     """All stages of a dvc.yaml, resolved against the parameters of this run."""
 
     def __init__(self, dvc_yaml: Path, params: dict[str, Any]) -> None:
-        self._params = params
+        self.params = params
         self._hashes: dict[tuple[str, ...], str] = {}
+        self._values: dict[tuple[str, str, str | None], str] = {}
+        # For those who explain: the key behind each value handed out, the files behind each code digest.
+        self.keys: dict[tuple[str, str], str] = {}
+        self.closures: dict[str, dict[str, str]] = {}
         self.stages = dict(_resolve(yaml.safe_load(dvc_yaml.read_text()), params))
 
-    def value(self, stage: str, key: str) -> str:
-        """The JSON of a parameter, as its rule hands it on; raises UndeclaredError, KeyError."""
+    def value(self, stage: str, key: str, without: str | None = None) -> str:
+        """The JSON of a parameter, as its rule hands it on; raises UndeclaredError, KeyError.
+
+        `without` leaves out an entry of a section that does not concern the rule's jobs.
+        """
+        # Every job of a rule asks for the same: thousands of times at full scale.
+        asked = (stage, key, without)
+        if asked not in self._values:
+            self._values[asked] = self._value(*asked)
+        return self._values[asked]
+
+    def _value(self, stage: str, key: str, without: str | None) -> str:
         if not any(key == known or key.startswith(f"{known}.") for known in self._of(stage).params):
             raise UndeclaredError(
                 f"a rule of stage {stage!r} uses the parameter {key!r}: add it to the stage's "
                 "params in dvc.yaml"
             )
-        found: Any = self._params
+        found: Any = self.params
         for part in key.split("."):
             if part not in found:
                 raise KeyError(f"params.yaml has no key {key!r}, which stage {stage!r} needs")
             found = found[part]
-        return json.dumps(found)
+        if without is not None:
+            found = {name: value for name, value in found.items() if name != without}
+        # DVC compares mappings without their order: so do we.
+        value = json.dumps(found, sort_keys=True)
+        self.keys[stage, value] = key
+        return value
+
+    def inside(self, stage: str, files: Iterable[str]) -> None:
+        """Raises UndeclaredError for a data file that DVC would not see: outside the stage's deps."""
+        for file in files:
+            path = Path(file)
+            if linked := next((p for p in path.parents if p.is_symlink()), None):
+                raise UndeclaredError(
+                    f"{file}, which params.yaml names for stage {stage!r}, lies in {linked}, a link to a "
+                    "folder, which DVC does not look into: link the files instead "
+                    f"(mkdir {linked}; ln -s /path/of/the/folder/* {linked}/)"
+                )
+            if ".." in path.parts or not any(
+                Path(dep) in (path, *path.parents) for dep in self._of(stage).deps
+            ):
+                raise UndeclaredError(
+                    f"{file}, which params.yaml names for stage {stage!r}, lies outside of what DVC "
+                    "watches: put it under data/raw, or link it there (ln -s /path/of/the/file data/raw/) and "
+                    f"write data/raw/{path.name}"
+                )
 
     def code(self, stage: str, *modules: str) -> str:
         """A hash over the syntax trees of modules of the package and all they import from it.
 
         A package stands for all its modules: those that are imported by a name known only at run time.
         """
-        # Every job of a rule asks for the same: thousands of times at full scale.
         asked = (stage, *modules)
         if asked not in self._hashes:
             self._hashes[asked] = self._code(stage, modules)
@@ -76,7 +115,10 @@ class Declarations:
                 f"stage {stage!r} runs code of {', '.join(missing)}: add it to the stage's deps "
                 "in dvc.yaml"
             )
-        return hashlib.sha256("".join(map(_tree_hash, files)).encode()).hexdigest()[:16]
+        hashes = {str(file): facts(file).meaning for file in files}
+        digest = hashlib.sha256("".join(hashes.values()).encode()).hexdigest()[:16]
+        self.closures[digest] = {file: value[:12] for file, value in hashes.items()}
+        return digest
 
     def _of(self, stage: str) -> Declared:
         if stage not in self.stages:
@@ -109,12 +151,12 @@ def _names(entries: list[Any] | None) -> tuple[str, ...]:
 
 
 def _members(module: str) -> list[str]:
-    path = SOURCES.joinpath(PACKAGE, *module.split("."))
+    path = SOURCES.joinpath(modules.PACKAGE, *module.split("."))
     if path.is_dir():
-        return [f"{PACKAGE}.{module}.{file.stem}" for file in path.glob("[!_]*.py")]
+        return [f"{modules.PACKAGE}.{module}.{file.stem}" for file in path.glob("[!_]*.py")]
     if not path.with_suffix(".py").exists():
         raise UndeclaredError(f"a rule names the module {module!r}, but {path}.py does not exist")
-    return [f"{PACKAGE}.{module}"]
+    return [f"{modules.PACKAGE}.{module}"]
 
 
 @functools.cache
@@ -128,7 +170,7 @@ def closure(module: str) -> frozenset[Path]:
         if file is None or file in files:
             continue
         files.add(file)
-        todo += _imports(file)
+        todo += facts(file).imports
     return frozenset(files)
 
 
@@ -137,33 +179,5 @@ def _file_of(module: str) -> Path | None:
     package = path / "__init__.py"
     if package.exists():
         # A package that only says what it is decides nothing.
-        return package if any(not isinstance(n, ast.Expr) for n in _tree(package).body) else None
+        return package if facts(package).decides else None
     return path.with_suffix(".py") if path.with_suffix(".py").exists() else None
-
-
-def _imports(file: Path) -> list[str]:
-    names: list[str] = []
-    for node in ast.walk(_tree(file)):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.partition(".")[0] == PACKAGE]
-
-
-@functools.cache
-def _tree(file: Path) -> ast.Module:
-    return ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
-
-
-@functools.cache
-def _tree_hash(file: Path) -> str:
-    # The dump leaves out positions and comments: reformatting makes nothing stale. Docstrings are
-    # expressions of the tree, but no result depends on them.
-    tree = _tree(file)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-        if isinstance(node, documented) and ast.get_docstring(node) is not None and body:
-            body[:] = body[1:]
-    return hashlib.sha256(f"{file}\n{ast.dump(tree)}".encode()).hexdigest()

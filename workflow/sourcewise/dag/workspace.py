@@ -8,7 +8,6 @@ call brings the code up to date and leaves data and params.yaml alone.
 from __future__ import annotations
 
 import filecmp
-import os
 import shutil
 import subprocess
 import sys
@@ -29,9 +28,14 @@ def make(folder: Path, preset: Path) -> None:
         shutil.copyfile(preset, folder / "params.yaml")
         _git("init", "--quiet", str(folder))
     _link(folder / ".venvs", root / ".venvs")
-    # Presets name data beside the repository; seen from here that is beside this folder.
-    if (root.parent / "shared").is_dir():
-        _link(folder.parent / "shared", root.parent / "shared")
+    # Presets name data beside the repository under data/raw, where the pipeline looks for raw files;
+    # file by file, because DVC does not look into linked folders.
+    shared = root.parent / "shared/data"
+    if shared.is_dir():
+        _link(folder.parent / "shared", shared.parent)
+        for file in shared.rglob("*"):
+            if file.is_file():
+                _link(folder / "data/raw/shared" / file.relative_to(shared), file)
 
 
 def _git(*arguments: str) -> str:
@@ -48,7 +52,9 @@ def _update(source: Path, copy: Path) -> None:
 
 def _link(link: Path, target: Path) -> None:
     if not link.exists():
-        link.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        # Absolute: a copy of this copy, as DVC makes them for experiments, lies elsewhere.
+        link.symlink_to(target.absolute())
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import BeforeValidator, model_validator
 
 from sourcewise.params.base import Count, Fraction, Section, Whole
 
@@ -91,16 +91,50 @@ class Origin(Section):
         return self
 
 
+def _own_or_joined(shards: object) -> object:
+    if isinstance(shards, str) or (type(shards) is int and shards >= 1):
+        return shards
+    raise ValueError(
+        f"give the number of its own shards, 1 or more, or the name of the source whose shards it "
+        f"joins (given: {shards!r})"
+    )
+
+
+class Source(Origin):
+    """Queries to ask, and the shards they go to: so many of its own, or those of another source.
+
+    A shard is what one job asks, judges and scores. Of its own it makes a source cheap to add or to
+    change: no other source's jobs run again. Joined, small sources share the start of an engine.
+    """
+
+    shards: Annotated[int | str, BeforeValidator(_own_or_joined)]
+
+
 class Clean(Section):
     """Query preprocessing, paper §2.1 steps 1 and 2; thresholds are unknown in the paper."""
 
-    shards: Count
     min_chars: Count
     max_chars: Count
     max_odd_character_ratio: Fraction
     drop_incomplete: bool
     drop_urls: bool
     drop_tables: bool
+
+
+class Cleaning(Clean):
+    """The section clean: the thresholds, and whose copy of equal queries stays.
+
+    `order` names every source once; the first that holds a query keeps it. (The order of the entries in
+    params.yaml decides nothing: YAML mappings have none, and DVC does not look at it.)
+    """
+
+    order: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        if len(set(self.order)) < len(self.order):
+            raise ValueError("order names a source twice: name each once")
+        return self
 
 
 class Embedding(Section):

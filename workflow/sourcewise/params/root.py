@@ -14,7 +14,7 @@ from sourcewise.params.base import Section, Whole
 from sourcewise.params.datasets import Dataset, Filter
 from sourcewise.params.distill import Distill, Perplexity, Teacher, Verifiers
 from sourcewise.params.models import Pretrain
-from sourcewise.params.queries import Benchmark, Clean, Decontaminate, Origin
+from sourcewise.params.queries import Benchmark, Cleaning, Decontaminate, Source
 from sourcewise.params.students import BenchmarkSampling, Report, Student, Train
 
 # Names become file names, wildcards, dotted keys and DVC stage names.
@@ -30,8 +30,8 @@ class Params(Section):
 
     seed: Whole
     models: dict[Name, Pretrain]
-    sources: Annotated[dict[Name, Origin], Field(min_length=1)]
-    clean: Clean
+    sources: Annotated[dict[Name, Source], Field(min_length=1)]
+    clean: Cleaning
     decontaminate: Decontaminate
     teachers: Annotated[dict[Name, Teacher], Field(min_length=1)]
     distill: Distill
@@ -47,6 +47,23 @@ class Params(Section):
 
     @model_validator(mode="after")
     def _references(self) -> Self:
+        owners = {name: one for name, one in self.sources.items() if isinstance(one.shards, int)}
+        for name, source in self.sources.items():
+            if isinstance(source.shards, str):
+                _known(f"sources.{name}.shards", source.shards, owners)
+        for name in self.clean.order:
+            _known("clean.order", name, self.sources)
+        if missing := [name for name in self.sources if name not in self.clean.order]:
+            raise ValueError(
+                f"clean.order lacks {missing[0]!r}: add it, last where no other source's queries are to "
+                "change"
+            )
+        for before, name in zip((None, *self.clean.order), self.clean.order, strict=False):
+            joins = self.sources[name].shards
+            if isinstance(joins, str) and before not in (joins, *self._joined(joins)):
+                raise ValueError(
+                    f"clean.order: {name!r} joins the shards of {joins!r}, so it stands right behind it"
+                )
         for name, dataset in self.datasets.items():
             where = f"datasets.{name}"
             for teacher in (*dataset.teachers, *dataset.solved_by):
@@ -68,6 +85,9 @@ class Params(Section):
         if self.report.reference is not None:
             _known("report.reference", self.report.reference, self.students)
         return self
+
+    def _joined(self, owner: str) -> list[str]:
+        return [name for name, source in self.sources.items() if source.shards == owner]
 
 
 def _known(where: str, name: str, known: dict[str, Any]) -> None:

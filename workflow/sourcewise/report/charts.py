@@ -158,7 +158,7 @@ def lines(
     height: float = 300,
 ) -> Markup:
     """Lines with their names at the end; `whole` draws a tick for each whole x, y starts at 0."""
-    rows = [row._replace(points=_thinned(row.points)) for row in rows]
+    rows = [row._replace(points=thinned(row.points)) for row in rows]
     xs = [x for row in rows for x, _ in row.points]
     ys = [y for row in rows for _, y in row.points]
     right = width - 24 - max(svg.text_width(row.label) for row in rows)
@@ -185,7 +185,7 @@ def lines(
     return svg.chart(width, height, label, parts)
 
 
-def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """At most 300 points: means of neighbours."""
     block = math.ceil(len(points) / MOST_POINTS)
     groups = [points[i : i + block] for i in range(0, len(points), max(block, 1))]

@@ -1,4 +1,4 @@
-"""The numbers of the report as a mapping that `dvc metrics show` and scripts can read."""
+"""The numbers of the report as one mapping that scripts can read; `metrics` holds those that DVC compares."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Stage clean: one corpus of distinct, complete queries without web addresses and tables.
+"""Stage clean: a shard of distinct, complete queries without web addresses and tables.
 
-Reads the collected Query tables in the order of the sources; writes Query tables by shard and one
-Reject table.
+Reads the collected Query tables of the sources that share the shard and the Kept tables of the sources
+before them; writes a Query, a Kept and a Reject table.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 from sourcewise import tables
@@ -15,48 +15,87 @@ from sourcewise.corpus import cleaning
 from sourcewise.drop import Drop
 from sourcewise.params.queries import Clean
 from sourcewise.progress import Progress
-from sourcewise.tables import Query, Reject, TableWriter
+from sourcewise.tables import Kept, Query, Reject, TableWriter
 from sourcewise.text import shard_of
 
 
-def run(*, collected: tuple[Path, ...], clean: Clean, out: Path, rejects: Path) -> None:
-    """Keeps the first of equal queries over all sources, drops what `cleaning` finds, and shards.
+def run(
+    *,
+    collected: tuple[Path, ...],
+    before: tuple[Path, ...],
+    number: int,
+    shards: int,
+    clean: Clean,
+    out: Path,
+    kept: Path,
+    rejects: Path,
+) -> None:
+    """Keeps the first of equal queries over all sources and drops what `cleaning` finds.
 
     Two queries are equal when their normalised turns are (`text.query_id`); a copy in a better layout
-    of a query that was dropped may still stay. Every shard's file is written, empty ones too, so that
-    the job graph does not depend on the data. In memory are only the digests of the queries kept.
+    of a query that was dropped may still stay. Of the sources' queries only those count whose digest
+    lies in the shard's range; a table without rows is written too, so that the job graph does not
+    depend on the data. In memory are the digests of the queries kept. Raises ValueError where nothing
+    of all these sources would stay.
     """
+    first = {
+        bytes.fromhex(one.query_id): one.source
+        for path in before
+        for one in tables.read(path, Kept)
+        if shard_of(one.query_id, shards) == number
+    }
+    n, reasons = 0, Counter[str]()
+    with (
+        TableWriter(out, Query) as table,
+        TableWriter(kept, Kept) as identities,
+        TableWriter(rejects, Reject) as refused,
+    ):
+        for query in _own(collected, number, shards):
+            dropped = _duplicate(query, first) or cleaning.drop(query, clean)
+            if dropped is None:
+                n += 1
+                first[bytes.fromhex(query.query_id)] = query.source
+                identities.add(Kept(query.query_id, query.source))
+                table.add(query)
+                continue
+            reasons[dropped.reason] += 1
+            refused.add(
+                Reject(query.query_id, query.source, "clean", dropped.reason, dropped.value)
+            )
+        if n == 0:
+            _require_one(collected, clean)
+    print(f"clean {out.stem}: {n:,} of {n + reasons.total():,} queries stay; {dict(reasons)}")
+
+
+def _own(collected: tuple[Path, ...], number: int, shards: int) -> Iterator[Query]:
+    """The queries of a shard in the order of the sources."""
     total = sum(tables.count(path, Query) for path in collected)
     progress = Progress("clean", total, "queries")
-    kept: dict[bytes, str] = {}
-    reasons: Counter[str] = Counter()
-    with ExitStack() as files:
-        shards = [
-            files.enter_context(TableWriter(out / f"{number:04d}.parquet", Query))
-            for number in range(clean.shards)
-        ]
-        refused = files.enter_context(TableWriter(rejects, Reject))
-        for path in collected:
-            for query in tables.read(path, Query):
-                progress.advance()
-                dropped = _duplicate(query, kept) or cleaning.drop(query, clean)
-                if dropped is None:
-                    kept[bytes.fromhex(query.query_id)] = query.source
-                    shards[shard_of(query.query_id, clean.shards)].add(query)
-                    continue
-                reasons[dropped.reason] += 1
-                refused.add(
-                    Reject(query.query_id, query.source, "clean", dropped.reason, dropped.value)
-                )
-        if sum(reasons.values()) == total:
-            raise ValueError(
-                f"clean keeps none of {total:,} queries ({dict(reasons)}): "
-                "loosen the section clean or look at the sources"
-            )
+    for path in collected:
+        for query in tables.read(path, Query):
+            if shard_of(query.query_id, shards) == number:
+                yield query
+            progress.advance()
     progress.finish()
-    print(f"clean: {total - sum(reasons.values()):,} of {total:,} queries stay; {dict(reasons)}")
 
 
-def _duplicate(query: Query, kept: dict[bytes, str]) -> Drop | None:
-    first = kept.get(bytes.fromhex(query.query_id))
-    return Drop("duplicate", f"first in {first}") if first is not None else None
+def _duplicate(query: Query, first: dict[bytes, str]) -> Drop | None:
+    source = first.get(bytes.fromhex(query.query_id))
+    return Drop("duplicate", f"first in {source}") if source is not None else None
+
+
+def _require_one(collected: tuple[Path, ...], clean: Clean) -> None:
+    """A shard may be empty, but not the corpus: raises ValueError where no query is fit to stay."""
+    reasons: Counter[str] = Counter()
+    for path in collected:
+        for query in tables.read(path, Query):
+            dropped = cleaning.drop(query, clean)
+            if dropped is None:
+                return
+            reasons[dropped.reason] += 1
+    if reasons:
+        raise ValueError(
+            f"clean keeps none of {reasons.total():,} queries of "
+            f"{', '.join(path.stem for path in collected)} ({dict(reasons)}): loosen the section "
+            "clean or look at these sources"
+        )

@@ -32,7 +32,6 @@ from sourcewise.tables import (
     TableWriter,
     Verdict,
 )
-from sourcewise.text import shard_of
 
 # Teacher, query and attempt.
 Key = tuple[str, str, int]
@@ -50,14 +49,14 @@ def run(
     rejects: Path,
     card: Path,
 ) -> None:
-    """Applies the recipe's filters in their order and writes what they leave in the order of query_id.
+    """Applies the recipe's filters in their order and writes what they leave, by shard and query_id.
 
     A filter that must see the dataset as a whole reads what the filters before it left. Raises
     ValueError, with the waterfall, where nothing is left.
     """
     corpus = manifests.corpus(queries)
     distilled = {one.teacher: one for one in map(manifests.distilled, teachers)}
-    joined = _Joined(corpus, distilled, _by_shard(corpus, selected))
+    joined = _Joined(corpus, distilled, _by_query(selected))
     checks = _prepared(dataset, filters, joined)
     tallies = {teacher: Tally() for teacher in dataset.teachers}
     dropped: Counter[tuple[str, str]] = Counter()
@@ -119,30 +118,40 @@ def _example(candidate: Candidate) -> Example:
 
 @dataclass(frozen=True)
 class _Joined:
-    """The selected attempts with their texts; a pass holds one shard in memory."""
+    """The selected attempts of each query with their texts; a pass holds one shard in memory."""
 
     corpus: Corpus
     distilled: dict[str, Distilled]
     selected: dict[str, list[Selected]]
 
     def candidates(self, label: str) -> Iterator[Candidate]:
-        """One pass in the order of query_id."""
+        """One pass in the order of the shards, and of query_id within each."""
         progress = Progress(label, sum(map(len, self.selected.values())), "responses")
+        missing = set(self.selected)
         for shard in self.corpus.shards:
-            rows = self.selected[shard]
-            queries = {q.query_id: q for q in tables.read(self.corpus.queries(shard), Query)}
+            queries = {
+                query.query_id: query
+                for query in tables.read(self.corpus.queries(shard), Query)
+                if query.query_id in self.selected
+            }
+            missing -= queries.keys()
+            rows = [row for identity in sorted(queries) for row in self.selected[identity]]
             responses, perplexities = self._texts(shard, rows)
             for row in rows:
                 key = (row.teacher, row.query_id, row.attempt)
-                if row.query_id not in queries or key not in responses:
-                    what = "response" if row.query_id in queries else "query in the corpus"
+                if key not in responses:
                     raise ValueError(
-                        f"selected {', '.join(map(str, key))} has no {what}: run select again"
+                        f"selected {', '.join(map(str, key))} has no response: run select again"
                     )
                 yield Candidate(
                     queries[row.query_id], responses[key], row.score, perplexities.get(key)
                 )
                 progress.advance()
+        if missing:
+            raise ValueError(
+                f"{len(missing):,} selected queries are not in the corpus, such as {min(missing)}: "
+                "run select again"
+            )
         progress.finish()
 
     def survivors(self, checks: dict[str, Check]) -> Candidates:
@@ -173,10 +182,10 @@ class _Joined:
         return responses, perplexities
 
 
-def _by_shard(corpus: Corpus, selected: Path) -> dict[str, list[Selected]]:
-    rows: dict[str, list[Selected]] = {shard: [] for shard in corpus.shards}
+def _by_query(selected: Path) -> dict[str, list[Selected]]:
+    rows: dict[str, list[Selected]] = {}
     for row in tables.read(selected, Selected):
-        rows[corpus.shards[shard_of(row.query_id, len(corpus.shards))]].append(row)
+        rows.setdefault(row.query_id, []).append(row)
     return rows
 
 
@@ -188,7 +197,7 @@ def _waterfall(
     steps = [("corpus", sum(tables.count(corpus.queries(s), Query) for s in corpus.shards))]
     if dataset.min_score is not None:
         steps.append(("verified", _n_verified(joined.distilled[teacher], dataset.min_score)))
-    rows = (row for shard in joined.selected.values() for row in shard)
+    rows = (row for attempts in joined.selected.values() for row in attempts)
     left = sum(row.teacher == teacher for row in rows)
     steps.append(("selected", left))
     for step in dataset.filters:

@@ -37,8 +37,8 @@ def run(
     Round 1 asks all queries; a later round those whose verdict in `verdicts` lacks a score of at least
     `stop_score`. Rows keep the order of the queries.
     """
-    weights = _weights(teacher)
-    identified = identity(weights=weights, system=teacher.system, sampling=_sampling(teacher))
+    weights = weights_of_teacher(teacher)
+    identified = identity_of(teacher, weights)
     wanted = [
         Question(
             query.query_id,
@@ -91,7 +91,8 @@ def _open_queries(
     return rows
 
 
-def _weights(teacher: Teacher) -> str:
+def weights_of_teacher(teacher: Teacher) -> str:
+    """What stands for a teacher's weights: those of its model, or the files that are taken in."""
     if teacher.imported is not None:
         source = teacher.imported
         digest = files_digest(Path(file) for file in source.files)
@@ -99,8 +100,10 @@ def _weights(teacher: Teacher) -> str:
     return weights_of(str(teacher.model), teacher.revision, engine=str(teacher.engine))
 
 
-def _sampling(teacher: Teacher) -> dict[str, object]:
-    return teacher.sampling.model_dump() if teacher.sampling else {}
+def identity_of(teacher: Teacher, weights: str) -> str:
+    """Who answers and how, as the ledger knows it."""
+    sampling = teacher.sampling.model_dump() if teacher.sampling else {}
+    return identity(weights=weights, system=teacher.system, sampling=sampling)
 
 
 def _engine(teacher: Teacher) -> Engine:

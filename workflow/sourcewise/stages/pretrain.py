@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+from sourcewise import pretrained
 from sourcewise.params.models import Pretrain
 from sourcewise.synthetic import packing, tokenizer, training
 from sourcewise.synthetic.documents import documents, vocabulary_text
@@ -33,5 +34,6 @@ def run(*, name: str, model: Pretrain, out: Path) -> None:
         "loss": history,
     }
     (partial / "training.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    pretrained.seal(partial)
     shutil.rmtree(out, ignore_errors=True)
     partial.rename(out)

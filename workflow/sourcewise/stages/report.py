@@ -3,7 +3,8 @@
 Reads, under `data`, the manifests, Query, Reject and Contamination tables of the corpus; Verdict,
 Response and Perplexity tables of every teacher; Reject and Example tables of every dataset; loss.csv and
 training.json of every student; Verdict and Response tables of every student at every graded benchmark;
-and the files of imported teachers that carry published verdicts. Writes an HTML file and a JSON file.
+and the files of imported teachers that carry published verdicts. Writes an HTML file, a JSON file of all its
+numbers, and two folders of JSON files: the metrics and the tables of plots that DVC compares.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,9 @@ from sourcewise.recipes import manifests
 from sourcewise.recipes.manifests import Corpus, Distilled
 from sourcewise.report import corpus, scores
 from sourcewise.report.gathered import Gathered
+from sourcewise.report.metrics import metrics as metric_files
 from sourcewise.report.page import LISTED, render
+from sourcewise.report.plots import plots as plot_tables
 from sourcewise.report.published import Agreement, Disagreement, Key, agreement
 from sourcewise.report.summary import numbers
 from sourcewise.report.teachers import TeacherNumbers
@@ -57,8 +60,12 @@ def run(
     data: Path,
     out: Path,
     summary: Path,
+    metrics: Path,
+    plots: Path,
 ) -> None:
-    """Writes the page `out` and the numbers `summary`; both say "no data" where a table is empty.
+    """Writes the page `out`, the numbers `summary` and the folders `metrics` and `plots`.
+
+    The page and the numbers say "no data" where a table is empty.
 
     `data` is the root of the tables. `others` are the remaining sections of params.yaml, which stand
     among the parameters at the end of the page.
@@ -99,14 +106,16 @@ def run(
         waterfalls={
             size.name: _selected(data, datasets[size.name], len(categories), size) for size in sizes
         },
-        evidence=list(_shards(queries, "contamination", Contamination)),
+        evidence=list(_shards(queries, "corpus", "contamination", Contamination)),
         sizes=sizes,
         losses={name: list(_loss(data / f"students/{name}/loss.csv")) for name in students},
         trainings={name: _json(data / f"students/{name}/training.json") for name in students},
         parameters={"seed": seed} | {k: _plain(v) for k, v in explained.items()} | others,
     )
     _write(out, render(gathered))
-    _write(summary, json.dumps(numbers(gathered), indent=1, ensure_ascii=False) + "\n")
+    _write(summary, _object(numbers(gathered)))
+    _fill(metrics, {str(path): _object(found) for path, found in metric_files(gathered).items()})
+    _fill(plots, {f"{name}.json": _rows(rows) for name, rows in plot_tables(gathered).items()})
 
 
 def _plain(section: Any) -> Any:
@@ -130,9 +139,9 @@ def _corpus(queries: Corpus) -> Iterator[Query]:
         yield from tables.read(queries.queries(shard), Query)
 
 
-def _shards(queries: Corpus, kind: str, row: type[Row]) -> Iterator[Row]:
+def _shards(queries: Corpus, step: str, kind: str, row: type[Row]) -> Iterator[Row]:
     for shard in queries.shards:
-        yield from tables.read(queries.folder / f"corpus/{shard}.{kind}.parquet", row)
+        yield from tables.read(queries.folder / f"{step}/{shard}.{kind}.parquet", row)
 
 
 def _collected(folder: Path, queries: Corpus, left: int) -> list[corpus.Step]:
@@ -143,8 +152,8 @@ def _collected(folder: Path, queries: Corpus, left: int) -> list[corpus.Step]:
         n += tables.count(folder / f"collected/{name}.parquet", Query)
         rejects += tables.read(folder / f"collected/{name}.rejects.parquet", Reject)
     n += len(rejects)
-    rejects += tables.read(folder / "clean/rejects.parquet", Reject)
-    rejects += _shards(queries, "rejects", Reject)
+    rejects += _shards(queries, "clean", "rejects", Reject)
+    rejects += _shards(queries, "corpus", "rejects", Reject)
     order = ("collect", "clean", "decontaminate")
     return corpus.waterfall("rows of all sources", n, rejects, "corpus", left, order=order)
 
@@ -260,3 +269,22 @@ def _write(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text, encoding="utf-8")
     partial.replace(path)
+
+
+def _object(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _rows(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A JSON list, a row a line: a change of one number is a change of one line."""
+    lines = [json.dumps(row, ensure_ascii=False) for row in rows]
+    return "[" + ",".join(f"\n{line}" for line in lines) + "\n]\n"
+
+
+def _fill(folder: Path, files: Mapping[str, str]) -> None:
+    """Makes these the only files of a folder: what a removed source left there would be shown too."""
+    for path in folder.rglob("*"):
+        if path.is_file() and path.relative_to(folder).as_posix() not in files:
+            path.unlink()
+    for name, text in files.items():
+        _write(folder / name, text)

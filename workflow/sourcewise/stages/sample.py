@@ -37,7 +37,7 @@ def run(
         benchmark = path.parent.name
         if benchmark not in benchmarks:
             raise ValueError(f"{path}: {benchmark!r} is not one of {sorted(benchmarks)}")
-        wanted[benchmark] = list(_samples(path, benchmarks[benchmark], weights, sampling, seed))
+        wanted[benchmark] = list(questions(path, benchmarks[benchmark], weights, sampling, seed))
 
     def complete(module: ModuleType, missing: Sequence[Request]) -> Iterator[Batch]:
         print(f"starting {sampling.engine} with {model}", file=sys.stderr, flush=True)
@@ -63,9 +63,10 @@ def run(
         write(out / f"{benchmark}.samples.parquet", Response, rows)
 
 
-def _samples(
+def questions(
     path: Path, benchmark: Benchmark, weights: str, sampling: BenchmarkSampling, seed: int
 ) -> Iterator[Question]:
+    """What a student is asked of one benchmark, whose queries lie in `path`."""
     max_tokens = benchmark.max_tokens or sampling.sampling.max_tokens
     drawn = sampling.sampling.model_copy(update={"max_tokens": max_tokens})
     identified = identity(weights=weights, system=sampling.system, sampling=drawn.model_dump())

@@ -49,6 +49,7 @@ def run(
         steps, numbers = [], {"student": name, "trained": False, "steps": 0}
     write(loss, table(steps))
     write(metrics, json.dumps(numbers, indent=1) + "\n")
+    pretrained.seal(work / "model")
     shutil.rmtree(out, ignore_errors=True)
     (work / "model").rename(out)
     shutil.rmtree(work)

@@ -1,0 +1,158 @@
+"""The test preset with a teacher behind a server: every stage, few rows, each model call on record."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sourcewise.dag.workspace import make
+from teacher_server import Request, question, words_of
+from working_copy import ROOT, Copy
+
+TEACHER = "words"
+SEED, ATTEMPTS = 7, 3
+N_QUESTIONS = 16
+QUESTIONS = Path("data/raw/words.jsonl")
+Params = dict[str, Any]
+
+
+def served(folder: Path) -> Copy:
+    """A new working copy of the configuration, code committed, nothing made."""
+    make(folder, ROOT / "workflow/presets/test.yaml")
+    copy = Copy(folder)
+    change(copy, _configure)
+    ask(copy, QUESTIONS, prompts())
+    copy.call("dvc config --local core.analytics false")
+    copy.commit("code")
+    return copy
+
+
+def prompts(n: int = N_QUESTIONS, *, kind: str = "") -> list[str]:
+    """The first questions of a kind."""
+    return [question(number, kind=kind) for number in range(n)]
+
+
+def ask(copy: Copy, file: Path, asked: list[str]) -> None:
+    """Writes a file of questions whose reference demands every word."""
+    rows = []
+    for prompt in asked:
+        words = words_of(prompt)
+        wanted = {
+            "instruction_id_list": ["keywords:existence"] * len(words),
+            "kwargs": [{"keywords": [word]} for word in words],
+        }
+        rows.append(json.dumps({"prompt": prompt, **wanted}) + "\n")
+    (copy.folder / file).parent.mkdir(parents=True, exist_ok=True)
+    (copy.folder / file).write_text("".join(rows))
+
+
+def change(copy: Copy, edit: Callable[[Params], None]) -> None:
+    """Edits params.yaml as data."""
+    path = copy.folder / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    edit(params)
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+
+def source(file: Path, shards: int) -> Params:
+    """A source of questions from a file."""
+    return {
+        "category": "instruction",
+        "licence": "Apache-2.0",
+        "shards": shards,
+        "files": [str(file)],
+        "columns": {"prompt": "prompt", "reference_format": "ifeval"},
+    }
+
+
+def teacher(model: str) -> Params:
+    """A teacher that the server knows by name."""
+    return {
+        "engine": "server",
+        "model": model,
+        "revision": "served",
+        "system": None,
+        "sampling": {"temperature": 1.0, "top_p": 1.0, "max_tokens": 64},
+        "wrap": {"rule": "none"},
+    }
+
+
+def _configure(params: Params) -> None:
+    base = params["models"]["base"]
+    params["models"] = {"base": {**base, "steps": 4, "hidden_size": 16, "intermediate_size": 32}}
+    params["sources"] = {"words": source(QUESTIONS, shards=2)}
+    params["clean"]["order"] = ["words"]
+    params["teachers"] = {TEACHER: teacher(TEACHER)}
+    params["seed"] = SEED
+    params["distill"] = {"max_attempts": ATTEMPTS, "stop_score": 0.9}
+    params["datasets"] = {"words": {**params["datasets"]["terse"], "teachers": [TEACHER]}}
+    params["train"].update(max_steps=2, max_length=1024)
+    params["students"] = {
+        "base": {"dataset": None, "seed": 1},
+        "words": {"dataset": "words", "seed": 1},
+    }
+    params["benchmarks"]["easy"]["samples"] = 1
+    params["benchmarks"]["easy"]["queries"]["synthetic"]["n"] = 4
+
+
+def threshold(score: float) -> Callable[[Params], None]:
+    """The edit that sets the dataset's threshold, and the loop's with it."""
+
+    def edit(params: Params) -> None:
+        params["distill"]["stop_score"] = score
+        params["datasets"]["words"]["min_score"] = score
+
+    return edit
+
+
+def ledger(copy: Copy) -> Counter[str]:
+    """How often each key stands in the ledgers of a working copy, complete lines only."""
+    keys: Counter[str] = Counter()
+    for segment in copy.folder.glob("data/*/*/ledger/*.ledger"):
+        lines = segment.read_bytes().split(b"\n")[:-1]
+        keys.update(line[9:41].decode() for line in lines)
+    return keys
+
+
+def answered(copy: Copy) -> set[Request]:
+    """The requests whose answers the ledgers of the teachers hold."""
+    found = set()
+    for segment in copy.folder.glob("data/distill/*/ledger/*.ledger"):
+        model = segment.parent.parent.name
+        for line in segment.read_bytes().split(b"\n")[:-1]:
+            record = json.loads(line[41:])
+            found.add(Request(model, record["query_id"], record["seed"]))
+    return found
+
+
+def results(copy: Copy) -> dict[str, str]:
+    """The digest of every file that DVC keeps, by path.
+
+    A ledger says when an answer came and in which order, so its answers are compared as a set; sidecars
+    hold modification times and are left out.
+    """
+    lock = yaml.safe_load((copy.folder / "dvc.lock").read_text())
+    outs = [Path(out["path"]) for stage in lock["stages"].values() for out in stage["outs"]]
+    found = {}
+    for out in outs:
+        if out.parts[:2] == ("data", "prov"):
+            continue
+        path = copy.folder / out
+        for file in [path] if path.is_file() else sorted(path.rglob("*")):
+            if file.is_file():
+                content = _answers(file) if file.suffix == ".ledger" else file.read_bytes()
+                found[str(file.relative_to(copy.folder))] = hashlib.sha256(content).hexdigest()
+    return found
+
+
+def _answers(segment: Path) -> bytes:
+    records = []
+    for line in segment.read_bytes().split(b"\n")[:-1]:
+        record = json.loads(line[41:])
+        del record["created"]
+        records.append(json.dumps([line[9:41].decode(), record], sort_keys=True))
+    return "\n".join(sorted(records)).encode()
