@@ -25,11 +25,22 @@ class Attempt:
 
 
 class Outcome(NamedTuple):
-    """A judgement before it has a name and a version; `score` is given when `status` is scored."""
+    """A judgement before it has a name and a version; `score` is given when `status` is scored.
+
+    `seconds` is what the judging of this attempt took, by the clock.
+    """
 
     status: str
     score: float | None
     detail: str
+    seconds: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Judged(Verdict):
+    """A verdict and the seconds it took: no column of the table, so that equal verdicts are equal files."""
+
+    seconds: float
 
 
 def scored(score: float, detail: str) -> Outcome:
@@ -51,14 +62,14 @@ def cut_short(attempt: Attempt) -> Outcome | None:
     return None
 
 
-def verdict(attempt: Attempt, outcome: Outcome, *, verifier: str, version: str) -> Verdict:
-    """The table row of an outcome; a long detail is cut."""
+def verdict(attempt: Attempt, outcome: Outcome, *, verifier: str, version: str) -> Judged:
+    """The verdict that an outcome is; a long detail is cut."""
     detail = outcome.detail
     if len(detail) > MAX_DETAIL:
         detail = detail[: MAX_DETAIL - 1] + "…"
     # Arrow strings are UTF-8, and a model's text may hold lone surrogates.
     detail = detail.encode("utf-8", "replace").decode("utf-8")
-    return Verdict(
+    return Judged(
         query_id=attempt.query_id,
         attempt=attempt.attempt,
         status=outcome.status,
@@ -66,4 +77,5 @@ def verdict(attempt: Attempt, outcome: Outcome, *, verifier: str, version: str) 
         detail=detail,
         verifier=verifier,
         verifier_version=version,
+        seconds=outcome.seconds,
     )
