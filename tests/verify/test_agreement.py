@@ -9,8 +9,8 @@ from sourcewise.grading.attempts import Attempt
 from sourcewise.params.distill import CodeVerifier, InstructionVerifier, MathVerifier
 from sourcewise.verifiers import code, instruction, math
 
-MATH = MathVerifier(seconds=5, memory_mb=2048, max_answer_chars=2000)
-CODE = CodeVerifier(max_tests=10, seconds=5, memory_mb=512)
+MATH = MathVerifier(seconds=5, memory_mb=2048, max_answer_chars=2000, judge=None)
+CODE = CodeVerifier(max_tests=10, seconds=5, memory_mb=512, compile_seconds=30)
 MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 
 

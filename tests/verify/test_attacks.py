@@ -15,7 +15,7 @@ from sourcewise.params.distill import CodeVerifier
 from sourcewise.tables import Verdict
 from sourcewise.verifiers import code
 
-KNOBS = CodeVerifier(max_tests=10, seconds=1, memory_mb=256)
+KNOBS = CodeVerifier(max_tests=10, seconds=1, memory_mb=256, compile_seconds=30)
 # The expected values are no function of the arguments: only who sees them can return them.
 SECRET = {
     "call_type": "assert",

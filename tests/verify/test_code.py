@@ -12,7 +12,7 @@ from sourcewise.params.distill import CodeVerifier
 from sourcewise.tables import Verdict
 from sourcewise.verifiers import code
 
-KNOBS = CodeVerifier(max_tests=3, seconds=1, memory_mb=512)
+KNOBS = CodeVerifier(max_tests=3, seconds=1, memory_mb=512, compile_seconds=30)
 DOUBLE = {
     "call_type": "assert",
     "fn_name": "f",

@@ -12,7 +12,7 @@ from sourcewise.params.distill import Judge
 from sourcewise.tables import Verdict
 from sourcewise.verifiers import dialogue, science
 
-KNOBS = Judge(model="judge", max_answer_chars=200, seconds=2, seed=7)
+KNOBS = Judge(model="judge", max_answer_chars=200, seconds=2, seed=7, task=None)
 
 
 class Scripted(ThreadingHTTPServer):

@@ -11,7 +11,7 @@ from sourcewise.params.distill import MathVerifier
 from sourcewise.tables import Verdict
 from sourcewise.verifiers import math
 
-KNOBS = MathVerifier(seconds=5, memory_mb=2048, max_answer_chars=2000)
+KNOBS = MathVerifier(seconds=5, memory_mb=2048, max_answer_chars=2000, judge=None)
 
 
 def _score(expected: str, text: str) -> float | None:
@@ -158,7 +158,7 @@ HOSTILE = [
 
 
 def test_hostile_answers_are_not_accepted_and_cost_the_others_nothing() -> None:
-    knobs = MathVerifier(seconds=0.5, memory_mb=1024, max_answer_chars=2000)
+    knobs = MathVerifier(seconds=0.5, memory_mb=1024, max_answer_chars=2000, judge=None)
     honest = [math_attempt("x^2+3x", "3x+x^2"), math_attempt("x^2", "x^3")]
     rows = [row for text in HOSTILE for row in (math_attempt("2x", text), *honest)]
     begin = time.monotonic()

@@ -12,8 +12,8 @@ from sourcewise.synthetic.traces import Style, trace
 from sourcewise.text import query_id
 from sourcewise.verifiers import code, instruction, math
 
-MATH = MathVerifier(seconds=5, max_answer_chars=2000, memory_mb=2048)
-CODE = CodeVerifier(max_tests=10, seconds=5, memory_mb=512)
+MATH = MathVerifier(seconds=5, max_answer_chars=2000, memory_mb=2048, judge=None)
+CODE = CodeVerifier(max_tests=10, seconds=5, memory_mb=512, compile_seconds=30)
 INSTRUCTION = InstructionVerifier(mode="strict")
 JUDGED = {
     "arithmetic": (math, MATH, 60),

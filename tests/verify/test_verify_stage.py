@@ -11,8 +11,8 @@ from sourcewise.stages import verify
 from sourcewise.tables import Message, Query, Response, Verdict
 
 KNOBS = Verifiers(
-    math=MathVerifier(seconds=5, memory_mb=1024, max_answer_chars=500),
-    code=CodeVerifier(max_tests=10, seconds=2, memory_mb=512),
+    math=MathVerifier(seconds=5, memory_mb=1024, max_answer_chars=500, judge=None),
+    code=CodeVerifier(max_tests=10, seconds=2, memory_mb=512, compile_seconds=30),
     instruction=InstructionVerifier(mode="strict"),
     science=None,
     dialogue=None,
@@ -116,7 +116,7 @@ def test_a_missing_judge_is_said_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("SOURCEWISE_JUDGE_URL", raising=False)
-    judge = '{"model": "j", "max_answer_chars": 100, "seconds": 1, "seed": 0}'
+    judge = '{"model": "j", "max_answer_chars": 100, "seconds": 1, "seed": 0, "task": null}'
     knobs = KNOBS.model_dump_json().replace('"science":null', f'"science":{judge}')
     monkeypatch.setattr("test_verify_stage.KNOBS", Verifiers.model_validate_json(knobs))
     verdicts = _run(tmp_path, [("s", "<answer>ice</answer>"), ("s", "<answer>fire</answer>")])

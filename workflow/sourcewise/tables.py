@@ -81,7 +81,10 @@ STATUSES = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a verifier says of an attempt: `score` in [0, 1] when status is `scored`, else null."""
+    """What a verifier says of an attempt: `score` in [0, 1] when status is `scored`, else null.
+
+    `facts` is JSON with what else the verifier found, such as strict and loose; "" where it is nothing.
+    """
 
     query_id: str
     attempt: int
@@ -90,6 +93,7 @@ class Verdict:
     detail: str
     verifier: str
     verifier_version: str
+    facts: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import NamedTuple
+import json
+from typing import Any, NamedTuple
 
 from sourcewise.tables import Message, Verdict
 from sourcewise.text import final_answer
@@ -27,25 +28,27 @@ class Attempt:
 class Outcome(NamedTuple):
     """A judgement before it has a name and a version; `score` is given when `status` is scored.
 
-    `seconds` is what the judging of this attempt took, by the clock.
+    `seconds` is what the judging of this attempt took, by the clock; `facts` is what else was found, as
+    JSON takes it, and depends on nothing but the attempt.
     """
 
     status: str
     score: float | None
     detail: str
     seconds: float = 0.0
+    facts: dict[str, Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Judged(Verdict):
     """A verdict and the seconds it took: no column of the table, so that equal verdicts are equal files."""
 
-    seconds: float
+    seconds: float = 0.0
 
 
-def scored(score: float, detail: str) -> Outcome:
+def scored(score: float, detail: str, **facts: Any) -> Outcome:
     """The outcome of an attempt that could be judged."""
-    return Outcome("scored", score, detail)
+    return Outcome("scored", score, detail, facts=facts or None)
 
 
 def failed(status: str, detail: str) -> Outcome:
@@ -77,5 +80,6 @@ def verdict(attempt: Attempt, outcome: Outcome, *, verifier: str, version: str) 
         detail=detail,
         verifier=verifier,
         verifier_version=version,
+        facts=json.dumps(outcome.facts, sort_keys=True) if outcome.facts else "",
         seconds=outcome.seconds,
     )

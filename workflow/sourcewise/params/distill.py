@@ -69,41 +69,64 @@ class Distill(Section):
     stop_score: Fraction
 
 
-class MathVerifier(Section):
-    """Rules first, then math-verify in killable workers; CPU seconds and memory are per answer."""
-
-    seconds: Positive
-    memory_mb: Count
-    max_answer_chars: Count
-
-
-class CodeVerifier(Section):
-    """Sandboxed tests; the paper runs the first 10.
-
-    CPU seconds and memory are those of one run: all asserts of a program together, or one input.
-    """
-
-    max_tests: Count
-    seconds: Positive
-    memory_mb: Count
-
-
-class InstructionVerifier(Section):
-    """IFEval checkers; `strict` looks at the answer as it is, `loose` also at lightly trimmed variants."""
-
-    mode: Literal["strict", "loose"]
-
-
 class Judge(Section):
     """A model behind an OpenAI-compatible endpoint, whose address is `$SOURCEWISE_JUDGE_URL`.
 
-    Without the address every verdict is `unavailable`.
+    Without the address every verdict is `unavailable`. `task` is what the judge is told to do; null takes
+    the verifier's own words. `seconds` is the longest wait for a reply.
     """
 
     model: str
     max_answer_chars: Count
     seconds: Positive
     seed: Whole
+    task: str | None
+
+
+class Reward(Section):
+    """A sequence classifier that rates dialogue, loaded from safetensors, never from pickles.
+
+    `reward_model` is a folder or a hub's name. `outputs` names its outputs in their order, coherence,
+    correctness and helpfulness among them; each goes from `lowest` to `highest`.
+    """
+
+    reward_model: str
+    revision: str
+    outputs: tuple[str, ...]
+    lowest: float
+    highest: float
+    max_tokens: Count
+
+
+class MathVerifier(Section):
+    """Rules first, then math-verify in killable workers; CPU seconds and memory are per answer.
+
+    `judge` is asked for what both leave undecided (paper §4: Qwen2.5-7B-Instruct); null asks nobody.
+    """
+
+    seconds: Positive
+    memory_mb: Count
+    max_answer_chars: Count
+    judge: Judge | None
+
+
+class CodeVerifier(Section):
+    """Sandboxed tests; the paper runs the first 10.
+
+    CPU seconds and memory are those of one run: all asserts of a program together, or one input.
+    `compile_seconds` are the compiler's.
+    """
+
+    max_tests: Count
+    seconds: Positive
+    memory_mb: Count
+    compile_seconds: Positive
+
+
+class InstructionVerifier(Section):
+    """IFEval checkers; `strict` looks at the answer as it is, `loose` also at lightly trimmed variants."""
+
+    mode: Literal["strict", "loose"]
 
 
 class Verifiers(Section):
@@ -113,7 +136,7 @@ class Verifiers(Section):
     code: CodeVerifier
     instruction: InstructionVerifier
     science: Judge | None
-    dialogue: Judge | None
+    dialogue: Judge | Reward | None
 
 
 class Perplexity(Section):
