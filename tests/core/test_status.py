@@ -288,8 +288,8 @@ def _shard_of_rounds(stop_score: float) -> tuple[dict[str, _Job], Reading]:
 
 
 VERIFIERS = {
-    "math": {"seconds": 5, "memory_mb": 2048, "max_answer_chars": 2000},
-    "code": {"max_tests": 10, "seconds": 5, "memory_mb": 512},
+    "math": {"seconds": 5, "memory_mb": 2048, "max_answer_chars": 2000, "judge": None},
+    "code": {"max_tests": 10, "seconds": 5, "memory_mb": 512, "compile_seconds": 30},
     "instruction": {"mode": "strict"},
     "science": None,
     "dialogue": None,
