@@ -10,27 +10,35 @@ import json
 import re
 from typing import NamedTuple
 
-from sourcewise.grading.quantities import WORDS, quantity, same
+from sourcewise.grading import shapes
+from sourcewise.grading.quantities import quantity, same
+from sourcewise.grading.tidy import WORDS, plain, tidy
 from sourcewise.text import ANSWER_CLOSE, ANSWER_OPEN, split_reasoning
 
 TAIL = 20_000  # characters from the end in which an answer is looked for
+MAX_WORDS = 3  # of a reference that is compared letter by letter; more are prose
 
 _BRACES = re.compile(r"\\boxed\s*\{|\\.|[{}]", re.DOTALL)
-_SPACING = re.compile(
-    r"\\(?:left|right|big|Big|bigg|Bigg|displaystyle|limits)(?![a-zA-Z])|\\[!,;:> ]|~"
-)
-_LEAD_IN = re.compile(
-    r"^(?:so |thus |hence |therefore )?,?\s*(?:the )?(?:final )?answer(?: is\b|\s*[:=])\s*:?\s*",
-    re.IGNORECASE,
-)
-_DELIMITERS = (("$$", "$$"), ("\\(", "\\)"), ("\\[", "\\]"), ("$", "$"))
-_BASE = re.compile(r"^([0-9A-Fa-f]+)_\{?([0-9]+)\}?$")
+_BASES = {
+    "two": "2",
+    "three": "3",
+    "four": "4",
+    "five": "5",
+    "six": "6",
+    "seven": "7",
+    "eight": "8",
+}
+_BASES |= {"nine": "9", "ten": "10", "twelve": "12", "sixteen": "16"}
+_BASE = re.compile(rf"^([0-9A-Fa-f]+)_\{{?([0-9]+|{'|'.join(_BASES)})\}}?$")
+_RATIO = re.compile(r"^[0-9]+(?::[0-9]+)+$")
 _LETTER = re.compile(r"^\(?([A-J])\)?$")
 _LETTER_GIVEN = re.compile(
     r"^(?:[Oo]ption |[Cc]hoice )?\(?([A-J])(?:\)|[.:]|$)[.:]?(?P<rest>\s.*)?$", re.DOTALL
 )
-_WORD = re.compile(
-    r"(?<![\\a-zA-Z])(?!and\b|for\b|all\b|not\b|mod\b|sin|cos|tan|log|pi\b)[a-zA-Z]{3,}"
+# What may take a choice back: "C or any other", "C is wrong".
+_HEDGE = re.compile(
+    r"\b(?:or|any|all|either|both|none|not|maybe|perhaps|unless|wrong|incorrect|false|others?)\b",
+    re.IGNORECASE,
 )
 
 
@@ -83,30 +91,26 @@ def boxed(text: str) -> str | None:
     return None if last is None else text[slice(*last)].strip()
 
 
-def tidy(answer: str) -> str:
-    """An answer without what only typesets it: delimiters, spacing, bold stars, the final period."""
-    text = _LEAD_IN.sub("", answer.strip().strip("*").strip())
-    text = text.replace("\\$", "$").replace("\\%", "%").replace("{,}", ",").replace("−", "-")
-    for opening, closing in _DELIMITERS:
-        enclosed = text.startswith(opening) and text.endswith(closing)
-        if enclosed and len(text) > 2 * len(opening):
-            text = text[len(opening) : -len(closing)]
-    text = _SPACING.sub(" ", text)
-    text = re.sub(r"\\[dt]frac(?![a-zA-Z])", r"\\frac", text)
-    text = re.sub(r"\^\s*\{?\s*\\circ\s*\}?|\\degree(?![a-zA-Z])", "°", text)
-    if "\\!" in answer:  # LaTeX's thousands: 10,\!080
-        text = re.sub(r"(?<=[0-9]),\s+(?=[0-9]{3}\b)", ",", text)
-    return " ".join(text.split()).rstrip(".").strip()
-
-
-def plain(answer: str) -> str:
-    """The form in which equal answers are equal strings: tidied, words bare, blanks between digits only."""
-    return re.sub(r"(?<![0-9])\s+|\s+(?![0-9])", "", WORDS.sub(r"\1", tidy(answer)))
-
-
 def is_letter(reference: str) -> bool:
     """Whether a reference is the letter of a choice."""
     return _LETTER.match(plain(reference)) is not None
+
+
+def is_words(reference: str) -> bool:
+    """Whether a reference is a name or a few words, which are compared letter by letter."""
+    words = WORDS.sub(r" \1 ", tidy(reference)).split()
+    if len(words) > MAX_WORDS or not "".join(words).isalpha():
+        return False
+    return "\\text" in reference or len("".join(words)) >= 3
+
+
+def is_simple(reference: str) -> bool:
+    """Whether a reference is a number, a letter, a few words or nothing: no algebra is needed to read it."""
+    text = tidy(reference)
+    numeral = quantity(text) or _BASE.match(plain(reference)) or _RATIO.match(plain(reference))
+    return (
+        numeral is not None or is_letter(reference) or is_words(reference) or shapes.is_empty(text)
+    )
 
 
 def decide(reference: str, answer: str) -> bool | None:
@@ -118,35 +122,56 @@ def decide(reference: str, answer: str) -> bool | None:
         return _is_choice(letter[1], answer)
     if "_" in wanted + given and (_BASE.match(wanted) or _BASE.match(given)):
         return _same_in_base(wanted, given)
-    want = quantity(tidy(reference))
-    got = quantity(re.sub(r"^[a-zA-Z]\s*=\s*", "", tidy(answer)))
-    if want and got:
-        return same(want, got)
-    worded = "\\text" in reference and wanted.isalpha()
-    if worded or re.fullmatch(r"[^\W\d_]{4,}", wanted):
-        return wanted.casefold() == given.casefold()
-    if "%" in wanted + given or is_prose(answer):
-        return False
-    return None
+    if is_words(reference) and wanted.casefold() == given.casefold():
+        return True
+    if shapes.is_empty(wanted) and shapes.is_empty(given):
+        return True
+    pair = shapes.aligned(tidy(reference), tidy(answer))
+    verdict = _same_values(*pair)
+    if verdict is not None:
+        return verdict
+    rows = shapes.row(pair.wanted), shapes.row(pair.given)
+    return shapes.same_row(rows[0], rows[1], _same_parts) if rows[0] and rows[1] else None
 
 
-def _is_choice(letter: str, answer: str) -> bool:
-    """Whether an answer is one letter, as in "C", "(C)" or "C. 15", and no other after it."""
+def _same_values(wanted: str, given: str) -> bool | None:
+    if plain(wanted) == plain(given):
+        return True
+    want = quantity(wanted)
+    got = quantity(given, loose=True) if want else None
+    return same(want, got) if want and got else None
+
+
+def _same_parts(wanted: str, given: str) -> bool | None:
+    """Two parts of a list, which may be numbers, "x = 5" or tuples of such."""
+    pair = shapes.aligned(wanted, given)
+    rows = shapes.row(pair.wanted), shapes.row(pair.given)
+    if rows[0] and rows[1]:
+        return shapes.same_row(rows[0], rows[1], _same_values)
+    return _same_values(*pair)
+
+
+def _is_choice(letter: str, answer: str) -> bool | None:
+    """Whether an answer is one letter, as in "C", "(C)" or "C. 15", and no other after it.
+
+    None where words after the letter may take it back.
+    """
     found = _LETTER_GIVEN.match(WORDS.sub(r"\1", tidy(answer)))
     if found is None or found[1] != letter:
         return False
-    return re.search(r"\b[A-J]\b", found["rest"] or "") is None
+    rest = found["rest"] or ""
+    if re.search(r"\b[A-J]\b", rest):
+        return False
+    return None if _HEDGE.search(rest) else True
 
 
 def _same_in_base(wanted: str, given: str) -> bool | None:
-    """Digits with a base: the reference's may be left out, but none may be added or changed."""
+    """Digits with a base: the reference's may be left out, but none but ten may be added."""
     want, got = _BASE.match(wanted), _BASE.match(given)
+    base = _BASES.get(got[2], got[2]) if got else None
     if want is None:
+        if base == "10" and got and got[1] == wanted:
+            return True
         return None if re.search(r"[a-zA-Z]", wanted) else False
     digits = got[1] if got else given
-    return want[1].lower() == digits.lower() and (got is None or want[2] == got[2])
-
-
-def is_prose(answer: str) -> bool:
-    """Whether an answer is sentences: computer algebra reads their letters as variables."""
-    return len(_WORD.findall(WORDS.sub(" ", tidy(answer)))) >= 2
+    return want[1].lower() == digits.lower() and base in (None, _BASES.get(want[2], want[2]))

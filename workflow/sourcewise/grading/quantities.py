@@ -6,11 +6,10 @@ import re
 from fractions import Fraction
 from typing import NamedTuple
 
-MAX_DIGITS = 1000  # int() refuses more than 4,300
+from sourcewise.grading.tidy import WORDS
 
-WORDS = re.compile(
-    r"\\(?:text|mbox|textbf|textit|mathrm|mathbf|textrm|operatorname)\s*\{([^{}]*)\}"
-)
+MAX_DIGITS = 4000  # int() refuses more than 4,300
+
 _DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
 _NUMBER = re.compile(
     rf"""^(?P<sign>[+-]?)\s*(?P<currency>[$£€]?)\s*(?P<inner>-?)(?:
@@ -32,15 +31,18 @@ _MULTIPLIERS = {
     "dozen": 12,
 }
 # Words that change what a number says, so that what follows it is no unit.
-# fmt: off
-_NOT_UNITS = frozenset({
-    "a", "about", "and", "are", "but", "cubed", "e", "half", "halves", "hundredths", "i",
-    "if", "is", "least", "less", "minus", "more", "most", "not", "of", "or", "over", "pi",
-    "plus", "quarter", "quarters", "so", "squared", "tenths", "than", "the", "third",
-    "thirds", "thousandths", "times", "to", "under", "was",
-})
-# fmt: on
+_NOT_UNITS = re.compile(
+    r"(?:a|about|above|all|and|any|approximately|are|base|below|binary|both|but|correct|cubed|decimal|e"
+    r"|either|except|factorial|false|half|halves|hexadecimal|i|if|impossible|incorrect|inverse|invalid"
+    r"|is|least|less|maybe|minus|more|most|negative|neither|never|no|none|not|octal|of|only|or|over"
+    r"|perhaps|pi|plus|possibly|quarters?|reciprocal|repeating|root|so|squared|than|the|times|to|true"
+    r"|under|unknown|unless|versus|vs|was|wrong"
+    r"|(?:thir|four|fif|six|seven|eigh|nin|ten|hundred|thousand|million|billion)(?:d|th)s?)"
+)
 _UNIT = re.compile(r"^(?:[^\W\d_]+(?:/[^\W\d_]+)?(?:\^\{?[0-9]\}?)?|[%°$€£])$")
+# Units that people write without \\text, "5 m", where the reference leaves no doubt that it is one.
+_LETTERS = frozenset("mgshlnjwvkcf")
+_REPEATING = re.compile(r"^([+-]?)([0-9]*)\.([0-9]*)\\overline\s*\{?([0-9]+)\}?$")
 _POWERS = {"square": "^2", "sq": "^2", "cubic": "^3"}
 _SHORT = {
     "centimeter": "cm",
@@ -71,6 +73,9 @@ _SHORT = {
 }
 
 
+_KNOWN = frozenset(_SHORT) | frozenset(_SHORT.values()) | frozenset({"mm", "ml", "mg", "mph"})
+
+
 class Quantity(NamedTuple):
     """An exact value and its unit in short form, "" without one."""
 
@@ -78,13 +83,19 @@ class Quantity(NamedTuple):
     unit: str
 
 
-def quantity(text: str) -> Quantity | None:
-    """A number with an optional unit; None for anything that is more than that."""
+def quantity(text: str, *, loose: bool = False) -> Quantity | None:
+    """A number with an optional unit; None for anything that is more than that.
+
+    `loose` reads "10 m" as ten metres, which by itself may be a product.
+    """
+    if repeating := _REPEATING.match(text):
+        return _repeating(*repeating.groups())
     match = _NUMBER.match(WORDS.sub(r" \1", text))
     if match is None or (match["sign"] and match["inner"]):
         return None
     value = _value(match)
-    unit = _unit(match["unit"], currency=match["currency"], worded=bool(WORDS.search(text)))
+    worded = WORDS.search(text) is not None
+    unit = _unit(match["unit"], currency=match["currency"], worded=worded, loose=loose)
     if value is None or unit is None:
         return None
     sign = -1 if "-" in (match["sign"], match["inner"]) else 1
@@ -92,9 +103,23 @@ def quantity(text: str) -> Quantity | None:
 
 
 def same(wanted: Quantity, given: Quantity) -> bool:
-    """Equal values, and equal units where both have one: 50% is neither 0.5 nor 50 cm."""
+    """Equal values, and equal units where both have one: 50% is neither 0.5 nor 50 cm.
+
+    A percent sign is a unit that may be added to 50 but not to 0.5, which would be another number.
+    """
     units_agree = not wanted.unit or not given.unit or wanted.unit == given.unit
+    if given.unit == "%" != wanted.unit and 0 < abs(wanted.value) <= 1:
+        return False
     return wanted.value == given.value and units_agree
+
+
+def _repeating(sign: str, whole: str, once: str, period: str) -> Quantity | None:
+    r"""The value of 0.1\overline{36}."""
+    if len(whole + once + period) > MAX_DIGITS:
+        return None
+    value = Fraction(int(whole or 0)) + Fraction(int(once or 0), 10 ** len(once))
+    value += Fraction(int(period), (10 ** len(period) - 1) * 10 ** len(once))
+    return Quantity(-value if sign == "-" else value, "")
 
 
 def _value(match: re.Match[str]) -> Fraction | None:
@@ -115,17 +140,18 @@ def _value(match: re.Match[str]) -> Fraction | None:
     return int(whole) + Fraction(int(numerator), int(denominator))
 
 
-def _unit(text: str, *, currency: str, worded: bool) -> tuple[int, str] | None:
+def _unit(text: str, *, currency: str, worded: bool, loose: bool) -> tuple[int, str] | None:
     """A multiplier ("million") and a unit in short form; None where the rest of the text is no unit."""
-    if text[:1].isalpha() or text[:1] == "\\":
-        return None  # "2x", "5i" and "7\pi" are terms, not quantities
     words = text.strip().lower().rstrip(".").split()
+    if text[:1] == "\\" or (text[:1].isalpha() and not (loose and words[0] in _KNOWN)):
+        return None  # "2x", "5i" and "7\pi" are terms, not quantities
     factor = 1
     while words and words[0] in _MULTIPLIERS:
         factor *= _MULTIPLIERS[words.pop(0)]
-    if len(words) > 4 or any(word in _NOT_UNITS or not _UNIT.match(word) for word in words):
+    if len(words) > 4 or any(_NOT_UNITS.fullmatch(word) or not _UNIT.match(word) for word in words):
         return None
-    if not worded and [len(word) for word in words if word.isalpha()] == [1]:
+    letters = [word for word in words if len(word) == 1 and word.isalpha()]
+    if letters and not worded and not (loose and words == letters[:1] and words[0] in _LETTERS):
         return None  # "10 m" outside of \text{} is a product
     return factor, _short(words) or currency
 

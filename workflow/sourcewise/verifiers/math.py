@@ -1,125 +1,191 @@
 """Verifier of mathematics: rules that are exact, then math-verify in workers that can be killed.
 
 Reference: `{"answer": "42"}`. Score 1 for an equal answer, else 0 (paper §4). math-verify sees the
-extracted answer only, never the response, and numbers that it takes for equal are compared again to
-many digits: alone it takes 1e-7 for 2e-7 and π for 3.141593.
+extracted answer only, never the response, and only where it cannot be misled (`grading.terms`). A judge,
+if one is configured, is asked for what both leave undecided: never for what they have decided, never
+with the reasoning. `facts` says who decided: "rule", "algebra" or "judge".
 """
 
 from __future__ import annotations
 
-import functools
 import itertools
-import logging
+import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from sourcewise.grading import answers
+from sourcewise.grading import answers, judge
+from sourcewise.grading.algebra import compare, warm
 from sourcewise.grading.attempts import Attempt, Outcome, cut_short, failed, scored, verdict
 from sourcewise.grading.killable import Pool, Reply
-from sourcewise.params.distill import MathVerifier
+from sourcewise.grading.shapes import Pair
+from sourcewise.grading.terms import terms
+from sourcewise.params.distill import Judge, MathVerifier
 from sourcewise.tables import Verdict
+from sourcewise.text import query_text
 
-VERSION = "1"
+VERSION = "2"
 BATCH = 512
-DIGITS = 30
-MAX_MEMO = 100_000
+MAX_MEMO = 20_000  # pairs, each at most twice `max_answer_chars` long
+TASK = (
+    "Say whether the student's answer to the question is equivalent to the reference answer. 1 means that "
+    "it says exactly the same, in whatever form, wording or unit; 0 means that it differs, says more than "
+    "one thing, or says nothing. Judge only the final answer."
+)
 
-Pair = tuple[str, str]
+Memo = dict[Pair, Reply[str]]
+
+
+class Case(NamedTuple):
+    """An attempt with an answer that rules leave open; `pair` is what algebra may compare, if anything."""
+
+    attempt: Attempt
+    reference: str
+    answer: str
+    pair: Pair | None
+    seconds: float
 
 
 def score(attempts: Iterable[Attempt], *, knobs: MathVerifier) -> Iterator[Verdict]:
     """One verdict per attempt, in order; no worker is started while rules decide."""
-    memo: dict[Pair, Outcome] = {}
-    with Pool(compare, seconds=knobs.seconds, memory_mb=knobs.memory_mb, warm=_warm) as pool:
-        stream = iter(attempts)
+    memo: Memo = {}
+    stream = iter(attempts)
+    with _pool(knobs) as pool:
         while batch := list(itertools.islice(stream, BATCH)):
-            judged = [_by_rules(attempt, knobs) for attempt in batch]
-            open_pairs = [pair for pair in judged if not isinstance(pair, Outcome)]
             if len(memo) > MAX_MEMO:
                 memo.clear()
-            unseen = list(dict.fromkeys(pair for pair in open_pairs if pair not in memo))
-            memo |= dict(zip(unseen, map(_outcome, unseen, pool.map(unseen)), strict=True))
-            for attempt, result in zip(batch, judged, strict=True):
-                outcome = result if isinstance(result, Outcome) else memo[result]
+            for attempt, outcome in zip(batch, _outcomes(batch, pool, memo, knobs), strict=True):
                 yield verdict(attempt, outcome, verifier="math", version=VERSION)
 
 
-def _by_rules(attempt: Attempt, knobs: MathVerifier) -> Outcome | Pair:
-    """The outcome where rules can tell, else what is left to compare: (reference, answer)."""
-    reference = answers.read_reference(attempt.reference)
-    if reference is None:
-        return failed("bad_reference", f'{attempt.reference[:80]!r} is not {{"answer": "…"}}')
+def _outcomes(
+    batch: list[Attempt], pool: Pool[Pair, str], memo: Memo, knobs: MathVerifier
+) -> Iterator[Outcome]:
+    """By rules, then by algebra, then by a judge: each for what those before it leave open."""
+    found = [_by_rules(attempt, knobs) for attempt in batch]
+    pairs = [one.pair for one in found if isinstance(one, Case) and one.pair]
+    unseen = list(dict.fromkeys(pair for pair in pairs if pair not in memo))
+    memo |= dict(zip(unseen, pool.map(unseen), strict=True))
+    found = [_by_algebra(one, memo, knobs) if isinstance(one, Case) else one for one in found]
+    undecided = [one for one in found if isinstance(one, Case)]
+    judged = _by_judge(undecided, knobs.judge) if undecided and knobs.judge else iter(())
+    for one in found:
+        yield next(judged) if isinstance(one, Case) else one
+
+
+def problems(references: Iterable[str], *, knobs: MathVerifier) -> Iterator[str | None]:
+    """For each reference why no answer could be judged against it, None where it is usable; in order."""
+    stream = iter(references)
+    with _pool(knobs) as pool:
+        while batch := list(itertools.islice(stream, BATCH)):
+            found = [_problem(reference, knobs) for reference in batch]
+            pairs = list(dict.fromkeys(one for one in found if isinstance(one, Pair)))
+            replies = dict(zip(pairs, pool.map(pairs), strict=True))
+            for one in found:
+                yield _unequal_to_itself(one, replies[one]) if isinstance(one, Pair) else one
+
+
+def _pool(knobs: MathVerifier) -> Pool[Pair, str]:
+    return Pool(compare, seconds=knobs.seconds, memory_mb=knobs.memory_mb, warm=warm)
+
+
+def _problem(reference: str, knobs: MathVerifier) -> str | Pair | None:
+    """What is wrong with a reference, or what algebra must be able to compare with itself."""
+    answer = _read(reference, knobs)
+    if isinstance(answer, Outcome):
+        return answer.detail
+    if answers.is_simple(answer) or knobs.judge:
+        return None
+    return terms(answer, answer) or _unreadable(answer).detail
+
+
+def _unequal_to_itself(pair: Pair, reply: Reply[str]) -> str | None:
+    if reply.status != "done":
+        return f"comparing {pair.wanted[:80]!r} with itself: {reply.status}, {reply.detail}"
+    return None if reply.value == "equal" else _unreadable(pair.wanted).detail
+
+
+def _read(reference: str, knobs: MathVerifier) -> str | Outcome:
+    answer = answers.read_reference(reference)
+    if answer is None:
+        return failed("bad_reference", f'{reference[:80]!r} is not {{"answer": "…"}}')
+    n, most = len(answer), knobs.max_answer_chars
+    problem = f"a reference of {n} characters, more than {most}"
+    return answer if n <= most else failed("bad_reference", problem)
+
+
+def _unreadable(reference: str) -> Outcome:
+    problem = f"neither rules nor computer algebra can read {reference[:80]!r}"
+    return failed("bad_reference", problem)
+
+
+def _by_rules(attempt: Attempt, knobs: MathVerifier) -> Outcome | Case:
+    begin = time.perf_counter()
+    result = _decide(attempt, knobs)
+    return result._replace(seconds=time.perf_counter() - begin)
+
+
+def _decide(attempt: Attempt, knobs: MathVerifier) -> Outcome | Case:
+    reference = _read(attempt.reference, knobs)
+    if isinstance(reference, Outcome):
+        return reference
     if short := cut_short(attempt):
         return short
     found = answers.find(attempt.text, max_chars=knobs.max_answer_chars)
     if found.answer is None:
         return failed("no_answer", found.problem)
     equal = answers.decide(reference, found.answer)
-    return (reference, found.answer) if equal is None else _say(equal, reference, found.answer)
+    if equal is not None:
+        return _say(equal, reference, found.answer, by="rule")
+    return Case(attempt, reference, found.answer, terms(reference, found.answer), 0.0)
 
 
-def _say(equal: bool, reference: str, answer: str) -> Outcome:
-    return scored(float(equal), f"{'equal to' if equal else 'expected'} {reference}, got {answer}")
-
-
-def _outcome(pair: Pair, reply: Reply[str]) -> Outcome:
+def _by_algebra(case: Case, memo: Memo, knobs: MathVerifier) -> Outcome | Case:
+    """What computer algebra says of a case; the case itself where a judge is to be asked."""
+    reference, answer = case.reference, case.answer
+    if case.pair is None:
+        if knobs.judge:
+            return case
+        readable = answers.is_simple(reference) or terms(reference, reference)
+        outcome = _say(False, reference, answer, by="rule") if readable else _unreadable(reference)
+        return outcome._replace(seconds=case.seconds)
+    reply = memo[case.pair]
+    memo[case.pair] = reply._replace(seconds=0.0)  # spent once
+    seconds = case.seconds + reply.seconds
+    if knobs.judge and reply.value in ("unclear", "unreadable"):
+        return case._replace(seconds=seconds)
+    outcome = _say(reply.value == "equal", reference, answer, by="algebra")
     if reply.status != "done":
-        return failed(reply.status, f"comparing {pair[1]} with {pair[0]}: {reply.detail}")
-    if reply.value == "unreadable":
-        return failed("bad_reference", f"math-verify cannot read the reference {pair[0]}")
-    return _say(reply.value == "equal", *pair)
+        outcome = failed(reply.status, f"comparing {answer} with {reference}: {reply.detail}")
+    elif reply.value == "unreadable":
+        outcome = _unreadable(reference)
+    return outcome._replace(seconds=seconds)
 
 
-def compare(pair: Pair) -> str:
-    """`equal`, `different`, or `unreadable` where the reference is no mathematics; runs in a worker."""
-    parse, verify = _math_verify()
-    wanted = parse(pair[0])
-    if not wanted or isinstance(wanted[0], str):
-        return "unreadable"
-    given = parse(pair[1])
-    if not given or isinstance(given[0], str):
-        return "different"
-    return "equal" if verify(wanted, given) and same_numbers(wanted[0], given[0]) else "different"
+def _by_judge(cases: list[Case], knobs: Judge) -> Iterator[Outcome]:
+    """Equal or not in the eyes of a judge, who sees question, reference and answer, not the reasoning."""
+
+    def ask(case: Case, client: Any) -> Outcome:
+        begin = time.perf_counter()
+        question = judge.Question(
+            knobs.task or TASK,
+            (
+                judge.Section("question", query_text(case.attempt.messages)),
+                judge.Section("reference answer", case.reference),
+                judge.Section("student's answer", case.answer),
+            ),
+            {"equivalent": 1.0},
+            tolerance=0.0,
+        )
+        outcome = judge.rate(question, client=client, knobs=knobs)
+        if outcome.score in (0.0, 1.0):
+            outcome = _say(outcome.score == 1.0, case.reference, case.answer, by="judge")
+        elif outcome.status == "scored":
+            outcome = failed("judge_error", f"neither 0 nor 1: {outcome.detail}")
+        return outcome._replace(seconds=case.seconds + time.perf_counter() - begin)
+
+    return (outcome for _, outcome in judge.each(cases, ask, knobs=knobs))
 
 
-def _warm() -> None:
-    """Loads math-verify and grows its parser's tables: seconds that every worker then inherits."""
-    for pair in (
-        ("\\frac{\\sqrt{3}}{2}", "\\sqrt{\\frac{3}{4}}"),
-        ("(2,\\infty) \\cup [0,1)", "x > 2"),
-        ("x^2+3x-6", "-6+3x+x^{2}"),
-        ("\\{1\\pm\\sqrt{5},-2\\}", "-2, 1 + \\sqrt5"),
-        ("\\begin{pmatrix} -1/3 \\\\ 2 \\end{pmatrix}", "\\left( 3, \\frac{\\pi}{2} \\right)"),
-        ("\\cos x + 2\\pi", "2k"),
-    ):
-        compare(pair)
-
-
-@functools.cache
-def _math_verify() -> Any:
-    """math-verify without its alarms, which are no guarantee: the deadline is the pool's."""
-    from math_verify import LatexExtractionConfig, parse, verify
-
-    logging.getLogger("math_verify").setLevel(logging.CRITICAL)
-    config = (LatexExtractionConfig(boxed_match_priority=0, try_extract_without_anchor=False),)
-
-    def read(answer: str) -> Any:
-        # The degree sign is in no LaTeX grammar.
-        answer = answers.tidy(answer).replace("°", "^{\\circ}")
-        return parse(f"\\boxed{{{answer}}}", extraction_config=config, parsing_timeout=None)
-
-    return read, functools.partial(verify, allow_set_relation_comp=True, timeout_seconds=None)
-
-
-def same_numbers(wanted: Any, given: Any) -> bool:
-    """Whether numbers agree in their leading digits, however small; true for what is no number."""
-    import sympy
-
-    if isinstance(wanted, sympy.Tuple | sympy.MatrixBase) and isinstance(given, type(wanted)):
-        return len(wanted) == len(given) and all(map(same_numbers, wanted, given))
-    if not (isinstance(wanted, sympy.Expr) and isinstance(given, sympy.Expr)):
-        return True
-    if not (wanted.is_number and given.is_number):
-        return True
-    a, b = wanted.evalf(DIGITS), given.evalf(DIGITS)
-    return bool(abs(a - b) <= sympy.Float("1e-12") * max(abs(a), abs(b), key=float))
+def _say(equal: bool, reference: str, answer: str, *, by: str) -> Outcome:
+    relation = "equal to" if equal else "expected"
+    return scored(float(equal), f"{relation} {reference}, got {answer}", by=by)
