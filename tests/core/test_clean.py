@@ -27,6 +27,7 @@ STRICT = Clean(
     drop_incomplete=True,
     drop_urls=True,
     drop_tables=True,
+    drop_bad_references=False,
 )
 
 
@@ -175,6 +176,7 @@ def _shard(
         number=number,
         shards=n,
         clean=knobs,
+        judged=False,
         out=folder / f"{name}.parquet",
         kept=folder / f"{name}.kept.parquet",
         rejects=folder / f"{name}.rejects.parquet",

@@ -44,6 +44,7 @@ def test_json_that_does_not_fit_names_its_option(tmp_path: Path) -> None:
     command = [
         "clean",
         *("--collected", "x", "--before", "--number", "0", "--shards", "1"),
+        *("--judged", "false"),
         *("--clean", '{"min_chars": 0}', "--out", "y", "--kept", "z", "--rejects", "r"),
     ]
     result = subprocess.run(

@@ -163,6 +163,11 @@ def shard_count(wildcards):
     return SHARDS[wildcards.shard].n
 
 
+def judged(wildcards):
+    """Whether a judge may read references of mathematics that algebra cannot."""
+    return json.dumps(DECLARED.value("queries", "verifiers.math.judge") != "null")
+
+
 def benchmark_files(wildcards):
     return raw(PARAMS.benchmarks[wildcards.benchmark].queries.files or [])
 

@@ -37,18 +37,20 @@ rule clean:
     log:
         "logs/clean/{shard}.log",
     conda:
-        "../../envs/workflow.yaml"
+        "../../envs/verify.yaml"
     resources:
-        python=WORKFLOW,
+        python=VERIFY,
     params:
         # The order of the sources decides on the inputs.
         clean=P("queries", "clean", without="order"),
         number=shard_number,
         shards=shard_count,
+        judged=judged,
         code=CODE("queries", "stages.clean"),
     shell:
         "{resources.python} -m sourcewise clean --collected {input.collected} --before {input.before}"
         " --number {params.number} --shards {params.shards} --clean {params.clean:q}"
+        " --judged {params.judged}"
         " --out {output.queries} --kept {output.kept} --rejects {output.rejects} > {log} 2>&1"
 
 

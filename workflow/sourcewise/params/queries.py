@@ -119,6 +119,7 @@ class Clean(Section):
     drop_incomplete: bool
     drop_urls: bool
     drop_tables: bool
+    drop_bad_references: bool
 
 
 class Cleaning(Clean):

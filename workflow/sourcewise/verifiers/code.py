@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
+from sourcewise.gradable import code as gradable
+from sourcewise.gradable.unusable import UnusableReferenceError
 from sourcewise.grading import asserts, sandbox
 from sourcewise.grading.attempts import Attempt, Outcome, cut_short, failed, scored, verdict
 from sourcewise.grading.killable import default_workers
@@ -46,19 +46,6 @@ LEETCODE = "".join(
 )
 
 
-class Reference(BaseModel):
-    """A reference's tests, of either kind."""
-
-    model_config = ConfigDict(extra="ignore", strict=True)
-
-    call_type: str
-    fn_name: str = ""
-    assert_case: list[str] = []
-    inputs: list[str] = []
-    outputs: list[str] = []
-    language: str = "python"
-
-
 def score(attempts: Iterable[Attempt], *, knobs: CodeVerifier) -> Iterator[Verdict]:
     """One verdict per attempt, in order; raises SandboxUnavailableError where there is no sandbox."""
     sandbox.probe()
@@ -70,12 +57,17 @@ def score(attempts: Iterable[Attempt], *, knobs: CodeVerifier) -> Iterator[Verdi
                 yield verdict(attempt, outcome, verifier="code", version=VERSION)
 
 
+def problems(references: Iterable[str], *, knobs: CodeVerifier) -> Iterator[str | None]:
+    """For each reference why no program could be judged against it, None where it is usable; in order."""
+    yield from gradable.problems(references)
+
+
 def _judge(attempt: Attempt, *, knobs: CodeVerifier) -> Outcome:
     try:
-        reference = Reference.model_validate_json(attempt.reference)
-        checks = _checks(reference)
-    except (ValidationError, asserts.UnsupportedTestError) as error:
-        return failed("bad_reference", " ".join(str(error).split()))
+        reference = gradable.read(attempt.reference)
+        checks = gradable.checks(reference)
+    except UnusableReferenceError as error:
+        return failed("bad_reference", str(error))
     if reference.language != "python":
         return failed("unavailable", f"no runner for {reference.language!r}, only for 'python'")
     if short := cut_short(attempt):
@@ -90,23 +82,6 @@ def _judge(attempt: Attempt, *, knobs: CodeVerifier) -> Outcome:
         return _assertions(program, checks[: knobs.max_tests], limits)
     tests = list(zip(reference.inputs, reference.outputs, strict=True))
     return _scripts(program, tests[: knobs.max_tests], limits)
-
-
-def _checks(reference: Reference) -> list[asserts.Check]:
-    """The asserts of a reference, none where it has inputs and outputs.
-
-    Raises UnsupportedTestError where it has no tests or one that cannot be used.
-    """
-    if reference.call_type == "assert" and reference.assert_case and reference.fn_name:
-        name = reference.fn_name.rpartition(".")[2]
-        return [asserts.split(case, name) for case in reference.assert_case]
-    pairs = len(reference.inputs) == len(reference.outputs)
-    if reference.call_type == "std" and reference.inputs and pairs:
-        return []
-    raise asserts.UnsupportedTestError(
-        f"call_type {reference.call_type!r} with {len(reference.assert_case)} asserts, fn_name "
-        f"{reference.fn_name!r}, {len(reference.inputs)} inputs and {len(reference.outputs)} outputs"
-    )
 
 
 def extract(answer: str, name: str) -> str | None:

@@ -10,10 +10,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator
 from functools import partial
-from typing import Any
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
-
+from sourcewise.gradable import instruction as gradable
+from sourcewise.gradable.unusable import UnusableReferenceError
 from sourcewise.grading import ifeval
 from sourcewise.grading.attempts import Attempt, Outcome, cut_short, failed, scored, verdict
 from sourcewise.grading.killable import Pool, Reply
@@ -26,15 +25,6 @@ BATCH = 512
 SECONDS, MEMORY_MB = 20.0, 2048  # an ordinary answer takes milliseconds
 
 
-class Reference(BaseModel):
-    """Instructions and their arguments, in parallel."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    instruction_id_list: list[str]
-    arguments: list[dict[str, Any] | None] = Field(validation_alias=AliasChoices("kwargs"))
-
-
 def score(attempts: Iterable[Attempt], *, knobs: InstructionVerifier) -> Iterator[Verdict]:
     """One verdict per attempt, in order."""
     work = partial(judge, mode=knobs.mode)
@@ -43,6 +33,11 @@ def score(attempts: Iterable[Attempt], *, knobs: InstructionVerifier) -> Iterato
         while batch := list(itertools.islice(stream, BATCH)):
             for attempt, reply in zip(batch, pool.map(batch), strict=True):
                 yield verdict(attempt, _outcome(reply), verifier="instruction", version=VERSION)
+
+
+def problems(references: Iterable[str], *, knobs: InstructionVerifier) -> Iterator[str | None]:
+    """For each reference why no answer could be judged against it, None where it is usable; in order."""
+    yield from gradable.problems(references)
 
 
 def _outcome(reply: Reply[Outcome]) -> Outcome:
@@ -57,20 +52,13 @@ def _warm() -> None:
 def judge(attempt: Attempt, *, mode: str) -> Outcome:
     """The outcome of one attempt; runs in a worker."""
     try:
-        reference = Reference.model_validate_json(attempt.reference)
-        ids, arguments = reference.instruction_id_list, reference.arguments
-        if not ids or len(ids) != len(arguments):
-            return failed("bad_reference", f"{len(ids)} instructions with {len(arguments)} kwargs")
-        pairs = zip(ids, arguments, strict=True)
-        checkers = [ifeval.checker(name, given or {}) for name, given in pairs]
+        checkers = gradable.checkers(attempt.reference)
         if short := cut_short(attempt):
             return short
         answer = final_answer(attempt.text) or ""
         forms = ifeval.variants(answer) if mode == "loose" else [answer]
         unmet = [one.id for one in checkers if not any(ifeval.follows(one, form) for form in forms)]
-    except ValidationError as error:
-        return failed("bad_reference", " ".join(str(error).split()))
-    except ifeval.InstructionError as error:
+    except (UnusableReferenceError, ifeval.InstructionError) as error:
         return failed("bad_reference", str(error))
     except ifeval.PunktMissingError as error:
         return failed("unavailable", str(error))

@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from sourcewise.gradable import math as gradable
 from sourcewise.grading import answers, judge
-from sourcewise.grading.algebra import compare, warm
 from sourcewise.grading.attempts import Attempt, Outcome, cut_short, failed, scored, verdict
 from sourcewise.grading.killable import Pool, Reply
 from sourcewise.grading.shapes import Pair
@@ -74,48 +74,15 @@ def _outcomes(
 
 def problems(references: Iterable[str], *, knobs: MathVerifier) -> Iterator[str | None]:
     """For each reference why no answer could be judged against it, None where it is usable; in order."""
-    stream = iter(references)
     with _pool(knobs) as pool:
-        while batch := list(itertools.islice(stream, BATCH)):
-            found = [_problem(reference, knobs) for reference in batch]
-            pairs = list(dict.fromkeys(one for one in found if isinstance(one, Pair)))
-            replies = dict(zip(pairs, pool.map(pairs), strict=True))
-            for one in found:
-                yield _unequal_to_itself(one, replies[one]) if isinstance(one, Pair) else one
+        judged = knobs.judge is not None
+        yield from gradable.problems(
+            references, pool=pool, max_chars=knobs.max_answer_chars, judged=judged
+        )
 
 
 def _pool(knobs: MathVerifier) -> Pool[Pair, str]:
-    return Pool(compare, seconds=knobs.seconds, memory_mb=knobs.memory_mb, warm=warm)
-
-
-def _problem(reference: str, knobs: MathVerifier) -> str | Pair | None:
-    """What is wrong with a reference, or what algebra must be able to compare with itself."""
-    answer = _read(reference, knobs)
-    if isinstance(answer, Outcome):
-        return answer.detail
-    if answers.is_simple(answer) or knobs.judge:
-        return None
-    return terms(answer, answer) or _unreadable(answer).detail
-
-
-def _unequal_to_itself(pair: Pair, reply: Reply[str]) -> str | None:
-    if reply.status != "done":
-        return f"comparing {pair.wanted[:80]!r} with itself: {reply.status}, {reply.detail}"
-    return None if reply.value == "equal" else _unreadable(pair.wanted).detail
-
-
-def _read(reference: str, knobs: MathVerifier) -> str | Outcome:
-    answer = answers.read_reference(reference)
-    if answer is None:
-        return failed("bad_reference", f'{reference[:80]!r} is not {{"answer": "…"}}')
-    n, most = len(answer), knobs.max_answer_chars
-    problem = f"a reference of {n} characters, more than {most}"
-    return answer if n <= most else failed("bad_reference", problem)
-
-
-def _unreadable(reference: str) -> Outcome:
-    problem = f"neither rules nor computer algebra can read {reference[:80]!r}"
-    return failed("bad_reference", problem)
+    return gradable.pool(seconds=knobs.seconds, memory_mb=knobs.memory_mb)
 
 
 def _by_rules(attempt: Attempt, knobs: MathVerifier) -> Outcome | Case:
@@ -125,9 +92,9 @@ def _by_rules(attempt: Attempt, knobs: MathVerifier) -> Outcome | Case:
 
 
 def _decide(attempt: Attempt, knobs: MathVerifier) -> Outcome | Case:
-    reference = _read(attempt.reference, knobs)
-    if isinstance(reference, Outcome):
-        return reference
+    reference, problem = gradable.read(attempt.reference, knobs.max_answer_chars)
+    if problem:
+        return failed("bad_reference", problem)
     if short := cut_short(attempt):
         return short
     found = answers.find(attempt.text, max_chars=knobs.max_answer_chars)
@@ -146,7 +113,7 @@ def _by_algebra(case: Case, memo: Memo, knobs: MathVerifier) -> Outcome | Case:
         if knobs.judge:
             return case
         readable = answers.is_simple(reference) or terms(reference, reference)
-        outcome = _say(False, reference, answer, by="rule") if readable else _unreadable(reference)
+        outcome = _say(False, reference, answer, by="rule") if readable else _bad(reference)
         return outcome._replace(seconds=case.seconds)
     reply = memo[case.pair]
     memo[case.pair] = reply._replace(seconds=0.0)  # spent once
@@ -157,7 +124,7 @@ def _by_algebra(case: Case, memo: Memo, knobs: MathVerifier) -> Outcome | Case:
     if reply.status != "done":
         outcome = failed(reply.status, f"comparing {answer} with {reference}: {reply.detail}")
     elif reply.value == "unreadable":
-        outcome = _unreadable(reference)
+        outcome = _bad(reference)
     return outcome._replace(seconds=seconds)
 
 
@@ -184,6 +151,10 @@ def _by_judge(cases: list[Case], knobs: Judge) -> Iterator[Outcome]:
         return outcome._replace(seconds=case.seconds + time.perf_counter() - begin)
 
     return (outcome for _, outcome in judge.each(cases, ask, knobs=knobs))
+
+
+def _bad(reference: str) -> Outcome:
+    return failed("bad_reference", gradable.unreadable(reference))
 
 
 def _say(equal: bool, reference: str, answer: str, *, by: str) -> Outcome:

@@ -1,0 +1,55 @@
+"""Why the reference of a query cannot be graded, by its category; cleaning asks before any teacher is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from sourcewise.gradable import code, instruction, math
+from sourcewise.grading import answers
+from sourcewise.grading.killable import Pool
+from sourcewise.grading.shapes import Pair
+from sourcewise.tables import Query
+
+# Enough for any reference that people write; what takes more cannot be compared in time either.
+SECONDS, MEMORY_MB, MAX_CHARS = 5.0, 2048, 2000
+
+
+class References:
+    """Looks at the references of queries; workers for mathematics start with the first that needs one.
+
+    `judged` says that a judge reads what computer algebra cannot.
+    """
+
+    def __init__(self, *, judged: bool) -> None:
+        self._judged = judged
+        self._pool: Pool[Pair, str] = math.pool(seconds=SECONDS, memory_mb=MEMORY_MB)
+
+    def __enter__(self) -> References:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.__exit__()
+
+    def problems(self, queries: Sequence[Query]) -> list[str | None]:
+        """For each query why no answer to it could ever be graded, None where one can."""
+        readers: dict[str, Callable[[Iterable[str]], Iterable[str | None]]] = {
+            "math": self._math,
+            "code": code.problems,
+            "instruction": instruction.problems,
+            "science": lambda references: map(_answer, references),
+        }
+        found: list[str | None] = [None] * len(queries)
+        for category, reader in readers.items():
+            places = [n for n, query in enumerate(queries) if query.category == category]
+            problems = reader(queries[place].reference for place in places)
+            for place, problem in zip(places, problems, strict=True):
+                found[place] = problem
+        return found
+
+    def _math(self, references: Iterable[str]) -> Iterable[str | None]:
+        return math.problems(references, pool=self._pool, max_chars=MAX_CHARS, judged=self._judged)
+
+
+def _answer(reference: str) -> str | None:
+    known = answers.read_reference(reference) is not None
+    return None if known else f'{reference[:80]!r} is not {{"answer": "…"}}'
