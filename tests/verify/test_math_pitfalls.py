@@ -24,27 +24,27 @@ DIFFERENT = r"""
     12                              | 12 x y
     100                             | 100_2                         * bases are dropped
     100                             | 100_{two}                     * bases are dropped
-    100                             | 100 base two                  * bases are dropped
+    100                             | 100 base two
     52_8                            | 52_9                          * bases are dropped
     4                               | 100_2
     50\%                            | 0.5                           * a percent is loose
     0.5                             | 50
-    0.5                             | 0.5\%                         * a percent is loose
+    0.5                             | 0.5\%
     \pi                             | 3.141593                      * numbers are rounded
     e                               | 2.718281828459045             * numbers are rounded
     2\sqrt{2}                       | 2.8284271247461903            * numbers are rounded
     \frac{1}{3}                     | 0.333333333333                * numbers are rounded
-    1e-7                            | 2e-7                          * numbers are rounded
-    10^{-7}                         | 2\cdot 10^{-7}                * numbers are rounded
+    1e-7                            | 2e-7
+    10^{-7}                         | 2\cdot 10^{-7}
     \frac{1}{2004!}                 | \frac{1}{2006!}               * numbers are rounded
     \frac{1}{2^{99}}                | \frac{1}{2^{98}}              * numbers are rounded
-    0                               | 10^{-200}                     * numbers are rounded
+    0                               | 10^{-200}
     x^2+10^{-20}                    | x^2                           * numbers are rounded
     \frac{x}{10000000}              | \frac{x}{20000000}
     \{10^{-9}, 1\}                  | \{10^{-8}, 1\}
     [0, 10^{-9}]                    | [0, 10^{-8}]
     x^2=10^{-9}                     | x^2=10^{-8}
-    9007199254740993                | 9007199254740992              * integers become floats
+    9007199254740993                | 9007199254740992
     9007199254740993x               | 9007199254740992x
     123456789012345678901234567890  | 123456789012345678901234567891
     6.02e23                         | 6.02e22
@@ -55,7 +55,7 @@ DIFFERENT = r"""
     2\sqrt{2}                       | \sqrt{9} = 2\sqrt2            * an equation is its right side
     x=5                             | 5=5
     x                               | X                             * case is dropped
-    5                               | maybe in step 5               * the last number counts
+    5                               | maybe in step 5
     5                               | 5 or 6
     2                               | 1 or 2 or 3
     2                               | \{1,2,3\}
@@ -76,14 +76,14 @@ DIFFERENT = r"""
     3.5                             | 3,5
     3,5                             | 3.5
     18                              | 18 millions
-    Evelyn                          | Evelny
+    Evelyn                          | Evelny                      * words are products
     \text{cat}                      | act
     C                               | C, D
     C                               | A. C
     C                               | C or any other
     2                               | x>2
     2                               | x \ne 2
-    2                               | \geq 2
+    2                               | \geq 2                      * the sign is dropped
     2                               | [0,5]
     x>2                             | x \in \mathbb{R}
     (-\infty,1) \cup (2,\infty)     | x<1
@@ -110,7 +110,7 @@ SAME = r"""
     12\pi \text{ cm}^2              | 12\pi \text{ square centimeters}
     12\pi \text{ cm}^2              | 12\pi
     100_{two}                       | 100_2
-    100                             | 100_{10}                      * bases are dropped
+    100                             | 100_{10}
     50                              | 50\%
     6.02e23                         | 6.02\times 10^{23}            * e is Euler's
     1600                            | 1\,600                        * a blank is a product
@@ -122,7 +122,7 @@ SAME = r"""
     \frac{4}{11}                    | 0.\overline{36}               * no repeating decimals
     [1,2)                           | 1 \le x < 2                   * only one way round
     1 \le x < 2                     | [1,2)
-    x \in [1,2]                     | 1 \le x \le 2
+    x \in [1,2]                     | 1 \le x \le 2               * the membership is dropped
     x<1 \text{ or } x>2             | (-\infty,1) \cup (2,\infty)   * only single inequalities
     (-\infty,1) \cup (2,\infty)     | x<1 or x>2                    * only single inequalities
     (-\infty,1) \cup (2,\infty)     | 1>x \text{ or } x>2           * only single inequalities
@@ -141,7 +141,7 @@ SAME = r"""
     2\sqrt{2}                       | x = \sqrt{8} = 2\sqrt2
     2x+1                            | f(x)=2x+1
     y=2x+1                          | 1+2x
-    (3,4)                           | y=4, x=3
+    (3,4)                           | y=4, x=3                    * order is dropped
     \{3,4\}                         | 4 \text{ and } 3
     1,-2                            | x=-2 \text{ or } x=1
     (1,2),(3,4)                     | (3,4),(1,2)
