@@ -213,7 +213,7 @@ def test_a_fork_beside_busy_threads_starts_a_worker_that_works() -> None:
 
 def test_replies_carry_the_seconds_they_took() -> None:
     assert 0 < _one("a").seconds < 5
-    assert 0.2 <= _one("spin", seconds=0.2).seconds
+    assert _one("spin", seconds=0.2).seconds >= 0.2
 
 
 @pytest.mark.parametrize("workers", [1, 3])

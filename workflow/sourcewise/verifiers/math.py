@@ -78,10 +78,15 @@ def problems(references: Iterable[str], *, knobs: MathVerifier) -> Iterator[str 
     with _pool(knobs) as pool:
         while batch := list(itertools.islice(stream, BATCH)):
             found = [_problem(reference, knobs) for reference in batch]
-            pairs = list(dict.fromkeys(one for one in found if isinstance(one, Pair)))
-            replies = dict(zip(pairs, pool.map(pairs), strict=True))
+            readable = list(dict.fromkeys(one.wanted for one in found if isinstance(one, Pair)))
+            # A tower of powers equals itself at once, and hangs beside any other number.
+            equal = pool.map([Pair(term, term) for term in readable])
+            other = pool.map([Pair(term, "1") for term in readable])
+            replies = {term: pair for term, *pair in zip(readable, equal, other, strict=True)}
             for one in found:
-                yield _unequal_to_itself(one, replies[one]) if isinstance(one, Pair) else one
+                yield (
+                    _incomparable(one, replies[one.wanted], knobs) if isinstance(one, Pair) else one
+                )
 
 
 def _pool(knobs: MathVerifier) -> Pool[Pair, str]:
@@ -93,15 +98,17 @@ def _problem(reference: str, knobs: MathVerifier) -> str | Pair | None:
     answer = _read(reference, knobs)
     if isinstance(answer, Outcome):
         return answer.detail
-    if answers.is_simple(answer) or knobs.judge:
+    if answers.is_simple(answer):
         return None
-    return terms(answer, answer) or _unreadable(answer).detail
+    return terms(answer, answer) or (None if knobs.judge else _unreadable(answer).detail)
 
 
-def _unequal_to_itself(pair: Pair, reply: Reply[str]) -> str | None:
-    if reply.status != "done":
-        return f"comparing {pair.wanted[:80]!r} with itself: {reply.status}, {reply.detail}"
-    return None if reply.value == "equal" else _unreadable(pair.wanted).detail
+def _incomparable(pair: Pair, replies: list[Reply[str]], knobs: MathVerifier) -> str | None:
+    """What went wrong when a reference was compared with itself and with another number."""
+    for reply in replies:
+        if reply.status != "done":
+            return f"comparing with {pair.wanted[:80]!r}: {reply.status}, {reply.detail}"
+    return None if replies[0].value == "equal" or knobs.judge else _unreadable(pair.wanted).detail
 
 
 def _read(reference: str, knobs: MathVerifier) -> str | Outcome:
