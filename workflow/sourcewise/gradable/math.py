@@ -29,26 +29,31 @@ def problems(
     stream = iter(references)
     while batch := list(itertools.islice(stream, BATCH)):
         found = [_problem(reference, max_chars, judged) for reference in batch]
-        pairs = list(dict.fromkeys(one for one in found if isinstance(one, Pair)))
-        replies = dict(zip(pairs, pool.map(pairs), strict=True))
+        readable = list(dict.fromkeys(one.wanted for one in found if isinstance(one, Pair)))
+        # A tower of powers equals itself at once, and hangs beside any other number.
+        equal = pool.map([Pair(term, term) for term in readable])
+        other = pool.map([Pair(term, "1") for term in readable])
+        replies = {term: pair for term, *pair in zip(readable, equal, other, strict=True)}
         for one in found:
-            yield _unequal_to_itself(one, replies[one]) if isinstance(one, Pair) else one
+            yield _incomparable(one, replies[one.wanted], judged) if isinstance(one, Pair) else one
 
 
 def _problem(reference: str, max_chars: int, judged: bool) -> str | Pair | None:
-    """What is wrong with a reference, or what algebra must be able to compare with itself."""
+    """What is wrong with a reference, or what algebra must be able to compare."""
     answer, problem = read(reference, max_chars)
     if problem:
         return problem
-    if answers.is_simple(answer) or judged:
+    if answers.is_simple(answer):
         return None
-    return terms(answer, answer) or unreadable(answer)
+    return terms(answer, answer) or (None if judged else unreadable(answer))
 
 
-def _unequal_to_itself(pair: Pair, reply: Reply[str]) -> str | None:
-    if reply.status != "done":
-        return f"comparing {pair.wanted[:80]!r} with itself: {reply.status}, {reply.detail}"
-    return None if reply.value == "equal" else unreadable(pair.wanted)
+def _incomparable(pair: Pair, replies: list[Reply[str]], judged: bool) -> str | None:
+    """What went wrong when a reference was compared with itself and with another number."""
+    for reply in replies:
+        if reply.status != "done":
+            return f"comparing with {pair.wanted[:80]!r}: {reply.status}, {reply.detail}"
+    return None if replies[0].value == "equal" or judged else unreadable(pair.wanted)
 
 
 def read(reference: str, max_chars: int) -> tuple[str, str]:

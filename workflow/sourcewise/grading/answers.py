@@ -113,8 +113,11 @@ def is_simple(reference: str) -> bool:
     )
 
 
-def decide(reference: str, answer: str) -> bool | None:
-    """Whether an answer equals the reference, where rules can tell; None where they cannot."""
+def decide(reference: str, answer: str, *, loose: bool = False) -> bool | None:
+    """Whether an answer equals the reference, where rules can tell; None where they cannot.
+
+    `loose` takes "10 m" and "10cm" for ten with a unit where the reference is a number.
+    """
     wanted, given = plain(reference), plain(answer)
     if wanted == given:
         return True
@@ -127,18 +130,18 @@ def decide(reference: str, answer: str) -> bool | None:
     if shapes.is_empty(wanted) and shapes.is_empty(given):
         return True
     pair = shapes.aligned(tidy(reference), tidy(answer))
-    verdict = _same_values(*pair)
+    verdict = _same_values(*pair, loose=loose)
     if verdict is not None:
         return verdict
     rows = shapes.row(pair.wanted), shapes.row(pair.given)
     return shapes.same_row(rows[0], rows[1], _same_parts) if rows[0] and rows[1] else None
 
 
-def _same_values(wanted: str, given: str) -> bool | None:
+def _same_values(wanted: str, given: str, *, loose: bool = False) -> bool | None:
     if plain(wanted) == plain(given):
         return True
     want = quantity(wanted)
-    got = quantity(given, loose=True) if want else None
+    got = quantity(given, loose=loose) if want else None
     return same(want, got) if want and got else None
 
 

@@ -28,13 +28,15 @@ _MULTIPLIERS = {
     "million": 10**6,
     "billion": 10**9,
     "trillion": 10**12,
+    "lakh": 10**5,
+    "crore": 10**7,
     "dozen": 12,
 }
 # Words that change what a number says, so that what follows it is no unit.
 _NOT_UNITS = re.compile(
     r"(?:a|about|above|all|and|any|approximately|are|base|below|binary|both|but|correct|cubed|decimal|e"
     r"|either|except|factorial|false|half|halves|hexadecimal|i|if|impossible|incorrect|inverse|invalid"
-    r"|is|least|less|maybe|minus|more|most|negative|neither|never|no|none|not|octal|of|only|or|over"
+    r"|is|k|least|less|maybe|mil|millones|minus|mln|mn|bn|more|most|negative|neither|never|no|none|not|octal|of|only|or|over"
     r"|perhaps|pi|plus|possibly|quarters?|reciprocal|repeating|root|so|squared|than|the|times|to|true"
     r"|under|unknown|unless|versus|vs|was|wrong"
     r"|(?:thir|four|fif|six|seven|eigh|nin|ten|hundred|thousand|million|billion)(?:d|th)s?)"
@@ -146,8 +148,11 @@ def _unit(text: str, *, currency: str, worded: bool, loose: bool) -> tuple[int, 
     if text[:1] == "\\" or (text[:1].isalpha() and not (loose and words[0] in _KNOWN)):
         return None  # "2x", "5i" and "7\pi" are terms, not quantities
     factor = 1
-    while words and words[0] in _MULTIPLIERS:
-        factor *= _MULTIPLIERS[words.pop(0)]
+    while words and words[0].removesuffix("s") in _MULTIPLIERS:
+        factor *= _MULTIPLIERS[words.pop(0).removesuffix("s")]
+    # Superscripts, fractions and the numerals of other scripts are letters to a regular expression.
+    if any(sign.isnumeric() and not sign.isascii() for sign in text):
+        return None
     if len(words) > 4 or any(_NOT_UNITS.fullmatch(word) or not _UNIT.match(word) for word in words):
         return None
     letters = [word for word in words if len(word) == 1 and word.isalpha()]

@@ -132,5 +132,5 @@ def _same_kind(wanted: str, given: str) -> bool:
     one, other = row(wanted), row(given)
     if one is None or other is None:
         return True
-    ordered = one.brackets not in ("", "{}")
-    return not (ordered and other.brackets in ("", "{}"))
+    unordered = ("", "{}")
+    return (one.brackets in unordered) == (other.brackets in unordered)

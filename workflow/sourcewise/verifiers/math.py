@@ -100,7 +100,7 @@ def _decide(attempt: Attempt, knobs: MathVerifier) -> Outcome | Case:
     found = answers.find(attempt.text, max_chars=knobs.max_answer_chars)
     if found.answer is None:
         return failed("no_answer", found.problem)
-    equal = answers.decide(reference, found.answer)
+    equal = answers.decide(reference, found.answer, loose=True)
     if equal is not None:
         return _say(equal, reference, found.answer, by="rule")
     return Case(attempt, reference, found.answer, terms(reference, found.answer), 0.0)
