@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sourcewise.engines.startup import lean_imports, prepare
 from sourcewise.pretrained import locate
 
 BATCH_TOKENS = 16384  # padding included
@@ -31,10 +32,12 @@ class Classifier:
     """The model with its tokenizer."""
 
     def __init__(self, *, reward_model: str, revision: str, outputs: Sequence[str]) -> None:
-        import torch
-        from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
         directory = _directory(reward_model, revision)
+        prepare(str(directory))
+        with lean_imports():
+            import torch
+            from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
         gpu = torch.cuda.is_available()
         self.tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
         if not self.tokenizer.chat_template:
@@ -151,8 +154,8 @@ def main() -> None:
     wanted = {name: knobs[name] for name in ("reward_model", "revision", "outputs")}
     try:
         classifier, problem = Classifier(**wanted), ""
-    except (ValueError, OSError) as error:  # what transformers raises for a folder it cannot use
-        problem = str(error)
+    except Exception as error:  # of a dozen kinds: a folder that cannot be used
+        problem = str(error) or type(error).__name__
     print(json.dumps({"problem": problem}), file=out, flush=True)
     for line in () if problem else sys.stdin:
         for reply in replies(classifier, json.loads(line), knobs["max_tokens"]):
