@@ -98,6 +98,33 @@ MISTAKES = [
         r"unknown key verifiers\.maths; did you mean 'math'\?",
     ),
     (
+        "a reward model without one of the outputs that count",
+        lambda c: c["verifiers"].update(
+            dialogue={
+                "reward_model": "models/reward",
+                "revision": "local",
+                "outputs": ["coherence", "correctness"],
+                "lowest": 0.0,
+                "highest": 4.0,
+                "max_tokens": 4096,
+            }
+        ),
+        r"^\S+: verifiers\.dialogue\.reward\S*: 'outputs' lacks helpfulness: name every output[^\n]*$",
+    ),
+    (
+        "a misspelt key of a judge",
+        lambda c: c["verifiers"].update(
+            dialogue={
+                "model": "m",
+                "max_answer_chars": 1,
+                "seconds": 1,
+                "seed": 1,
+                "tusk": None,
+            }
+        ),
+        r"unknown key verifiers\.dialogue\.judge\.tusk; did you mean 'task'\?",
+    ),
+    (
         "a filter that does not exist",
         lambda c: next(iter(c["datasets"].values())).update(filters=["ngrams"]),
         r"datasets\.\w+\.filters: 'ngrams' is not one of .*did you mean 'ngram'\?",

@@ -1,7 +1,6 @@
 """A judge of mathematics: asked for what rules and algebra leave open, and for nothing else."""
 
 import json
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -19,17 +18,10 @@ PROSE = r"\text{the function is odd}"
 
 
 @pytest.fixture
-def equivalence(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+def equivalence(server: Scripted) -> Scripted:
     """A judge that takes everything for equivalent, unless told otherwise."""
-    scripted = Scripted()
-    scripted.reply = lambda prompt: '{"equivalent": 1}'
-    thread = threading.Thread(target=scripted.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    monkeypatch.setenv("SOURCEWISE_JUDGE_URL", f"http://127.0.0.1:{scripted.server_port}/v1")
-    yield scripted
-    scripted.shutdown()
-    thread.join()
-    scripted.server_close()
+    server.reply = lambda prompt: '{"equivalent": 1}'
+    return server
 
 
 @pytest.fixture

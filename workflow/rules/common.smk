@@ -55,6 +55,10 @@ def python(env):
 
 
 WORKFLOW, VERIFY, MODEL = (python(env) for env in ("workflow", "verify", "model"))
+if not IN_CONDA:
+    # Judging dialogue by a reward model takes a process of the model environment; with conda the user names it.
+    REWARD_PYTHON = shlex.quote(str(VENVS.joinpath("model", "bin", "python")))
+    VERIFY = f"SOURCEWISE_MODEL_PYTHON={REWARD_PYTHON} {VERIFY}"
 
 
 def domains(known):

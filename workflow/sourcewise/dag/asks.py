@@ -29,7 +29,7 @@ from sourcewise.dag.calls import (
 )
 from sourcewise.grading import judge
 from sourcewise.ledger import SUFFIX, Ledger, attempt_key, attempt_seed
-from sourcewise.params.distill import Teacher, Verifiers
+from sourcewise.params.distill import Judge, Teacher, Verifiers
 from sourcewise.params.queries import Benchmark
 from sourcewise.params.students import BenchmarkSampling
 from sourcewise.stages.generate import identity_of, weights_of_teacher
@@ -192,7 +192,7 @@ class Asks:
     def _judge(self, verifying: Any, asked: Open) -> None:
         """Counts what a model would judge; it reads each response twice."""
         verifiers = Verifiers.model_validate_json(verifying.params.verifiers)
-        by_model = {c for c in ("science", "dialogue") if getattr(verifiers, c) is not None}
+        by_model = {c for c in ("science", "dialogue") if isinstance(getattr(verifiers, c), Judge)}
         path = str(verifying.input.queries)
         if by_model and judge.address() is not None and Path(path).exists():
             kinds = measured.categories(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from sourcewise.params.base import Count, Fraction, Positive, Sampling, Section, Whole
 
@@ -97,6 +97,18 @@ class Reward(Section):
     highest: float
     max_tokens: Count
 
+    @model_validator(mode="after")
+    def _outputs(self) -> Self:
+        if missing := sorted({"coherence", "correctness", "helpfulness"} - set(self.outputs)):
+            raise ValueError(
+                f"'outputs' lacks {', '.join(missing)}: name every output of the model"
+            )
+        if len(set(self.outputs)) < len(self.outputs):
+            raise ValueError(f"'outputs' names one of {list(self.outputs)} twice")
+        if self.lowest >= self.highest:
+            raise ValueError(f"'lowest' {self.lowest:g} is not below 'highest' {self.highest:g}")
+        return self
+
 
 class MathVerifier(Section):
     """Rules first, then math-verify in killable workers; CPU seconds and memory are per answer.
@@ -129,6 +141,20 @@ class InstructionVerifier(Section):
     mode: Literal["strict", "loose"]
 
 
+def _judge_or_reward(section: object) -> str:
+    """Tells the two apart, so that a mistake in one is not reported as many in the other."""
+    is_reward = isinstance(section, Reward) or (
+        isinstance(section, dict) and "reward_model" in section
+    )
+    return "reward" if is_reward else "judge"
+
+
+Rater = Annotated[
+    Annotated[Judge, Tag("judge")] | Annotated[Reward, Tag("reward")],
+    Discriminator(_judge_or_reward),
+]
+
+
 class Verifiers(Section):
     """One verifier a category; `null` means that the category cannot be verified in this configuration."""
 
@@ -136,7 +162,7 @@ class Verifiers(Section):
     code: CodeVerifier
     instruction: InstructionVerifier
     science: Judge | None
-    dialogue: Judge | Reward | None
+    dialogue: Rater | None
 
 
 class Perplexity(Section):

@@ -14,7 +14,7 @@ from typing import Any
 from sourcewise import tables
 from sourcewise.grading import judge, sandbox
 from sourcewise.grading.attempts import Attempt, failed, verdict
-from sourcewise.params.distill import Verifiers
+from sourcewise.params.distill import Judge, Verifiers
 from sourcewise.progress import Progress
 from sourcewise.tables import Query, Response, Verdict
 from sourcewise.verifiers import code, dialogue, instruction, math, science
@@ -73,7 +73,8 @@ def _prepare(categories: set[str], verifiers: Verifiers) -> None:
     if "code" in categories:
         sandbox.probe()
     judged = [name for name in ("science", "dialogue") if name in categories]
-    if any(getattr(verifiers, name) is not None for name in judged) and judge.address() is None:
+    judged = [name for name in judged if isinstance(getattr(verifiers, name), Judge)]
+    if judged and judge.address() is None:
         print(f"verify: {' and '.join(judged)}: {judge.UNAVAILABLE}", file=sys.stderr)
 
 
