@@ -45,9 +45,12 @@ class Parts(NamedTuple):
 
 
 def split_reasoning(text: str) -> Parts:
-    """Cuts a response after its last `</think>`; without any tag all of it is the answer."""
+    """Cuts a response after its last `</think>`; without any tag all of it is the answer.
+
+    Reasoning that is opened again after that was never closed.
+    """
     before, close, after = text.rpartition(THINK_CLOSE)
-    if close:
+    if close and THINK_OPEN not in after:
         return Parts(
             before.partition(THINK_OPEN)[2] if THINK_OPEN in before else before, after, True
         )

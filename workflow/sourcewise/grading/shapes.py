@@ -23,7 +23,7 @@ _NAME = re.compile(
     r"\s*=\s*(?P<value>.+)$",
     re.DOTALL,
 )
-_SEVERAL = re.compile(r"=.*(?:,|\bor\b|\band\b)|(?:,|\bor\b|\band\b).*=", re.DOTALL)
+_SEVERAL = re.compile(r",|\bor\b|\band\b")
 _EMPTY = re.compile(
     r"^(?:\\emptyset|\\\{\\\}|\{\}|no ?solutions?|the ?empty ?set|empty ?set)$", re.I
 )
@@ -55,7 +55,8 @@ def aligned(wanted: str, given: str) -> Pair:
     first, second = _NAME.match(wanted), _NAME.match(given)
     if first and ("=" not in given or (second and first["name"] == second["name"])):
         wanted = first["value"]
-    if second and "=" not in wanted and not _SEVERAL.search(second["value"]):
+    several = second and "=" in second["value"] and _SEVERAL.search(second["value"])
+    if second and "=" not in wanted and not several:
         given = second["value"]
     one, other = region(wanted), region(given)
     if one and (_SET.search(given) if other is None else one.variable == other.variable):
