@@ -43,7 +43,7 @@ class Row(NamedTuple):
 
 
 def figures() -> Iterator[Figure]:
-    """The lines of this verifier, in the order of issue's table."""
+    """The lines of this verifier, one by one."""
     warm()
     yield from _agreement()
     ordinary = [row for row, _ in _gsm8k()]
