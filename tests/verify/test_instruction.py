@@ -1,22 +1,26 @@
 """Instructions are checked by IFEval's rules, the same way in every run and without a network."""
 
-import pytest
-from rows import attempt
+import json
 
+import pytest
+from rows import attempt, jsonl
+
+from sourcewise.gradable import instruction as gradable
 from sourcewise.grading import ifeval
+from sourcewise.grading.attempts import Judged
 from sourcewise.params.distill import InstructionVerifier
-from sourcewise.tables import Verdict
 from sourcewise.verifiers import instruction
 
 STRICT = InstructionVerifier(mode="strict")
 
 
-def _verdicts(*rows: tuple[dict, str], mode: str = "strict") -> list[Verdict]:
-    given = []
-    for instructions, text in rows:
-        ids, kwargs = list(instructions), list(instructions.values())
-        reference = {"instruction_id_list": ids, "kwargs": kwargs}
-        given.append(attempt("instruction", reference, text))
+def _reference(instructions: dict) -> str:
+    ids, kwargs = list(instructions), list(instructions.values())
+    return json.dumps({"instruction_id_list": ids, "kwargs": kwargs})
+
+
+def _verdicts(*rows: tuple[dict, str], mode: str = "strict") -> list[Judged]:
+    given = [attempt("instruction", _reference(asked), text) for asked, text in rows]
     return list(instruction.score(given, knobs=InstructionVerifier(mode=mode)))
 
 
@@ -45,6 +49,64 @@ def test_loose_forgives_a_first_line_and_stars() -> None:
     assert [v.score for v in _verdicts((title, text), mode="loose")] == [1.0]
 
 
+@pytest.mark.parametrize("mode", ["strict", "loose"])
+def test_strict_and_loose_are_facts_whichever_counts(mode: str) -> None:
+    end = {"startend:end_checker": {"end_phrase": "the end"}}
+    texts = ["A story. The end", "A story. *the end*\nHope it helps!", "A, story."]
+    rows = [(end | NO_COMMA, text) for text in texts]
+    facts = [json.loads(verdict.facts) for verdict in _verdicts(*rows, mode=mode)]
+    assert [(one["strict"], one["loose"]) for one in facts] == [
+        (True, True),
+        (False, True),
+        (False, False),
+    ]
+    unmet = [[], ["startend:end_checker"], ["startend:end_checker", "punctuation:no_comma"]]
+    assert [one["unmet"] for one in facts] == (unmet if mode == "strict" else [[], [], unmet[2]])
+
+
+def test_a_whole_number_may_be_written_as_a_float() -> None:
+    words = {"length_constraints:number_words": {"relation": "at least", "num_words": 2.0}}
+    assert [v.score for v in _verdicts((words, "one two"), (words, "one"))] == [1.0, 0.0]
+
+
+def test_the_published_references_are_usable_and_every_verdict_has_its_time() -> None:
+    lines = jsonl("ifeval/input_data.jsonl")
+    references = [json.dumps(line) for line in lines]
+    found = instruction.problems([*references, "{}"], knobs=STRICT)
+    assert [n for n, problem in enumerate(found) if problem] == [len(lines)]
+    rows = [attempt("instruction", reference, "x") for reference in references[:20]]
+    assert all(verdict.seconds > 0 for verdict in instruction.score(rows, knobs=STRICT))
+
+
+def test_a_reference_whose_check_never_ends_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradable, "SECONDS", 1.0)
+    monkeypatch.setattr(instruction, "PROBE", "a" * 40 + "!")
+    endless = _reference({"keywords:existence": {"keywords": ["(a+)+b"]}})
+    good = _reference(NO_COMMA)
+    found = list(instruction.problems([good, endless, good], knobs=STRICT))
+    assert found[0] is found[2] is None
+    assert "timeout" in found[1]
+
+
+def test_verdicts_do_not_depend_on_order_or_process() -> None:
+    german = {"language:response_language": {"language": "de"}}
+    texts = [
+        "Das ist gut.",
+        "Hotel Taxi",
+        "ok",
+        "de la",
+        "a b c",
+        "no",
+        "Radio, Computer, Internet",
+    ]
+    rows = [(german, text) for text in texts]
+    verdicts = _verdicts(*rows)
+    assert verdicts[0].score == 1.0
+    scores = [verdict.score for verdict in verdicts]
+    assert [verdict.score for verdict in _verdicts(*rows[::-1])] == scores[::-1]
+    assert _verdicts(rows[1])[0].score == scores[1]
+
+
 @pytest.mark.parametrize(
     "instructions",
     [
@@ -54,6 +116,21 @@ def test_loose_forgives_a_first_line_and_stars() -> None:
         {"length_constraints:number_words": {"relation": "at least", "num_words": "many"}},
         {"keywords:existence": {"keywords": []}},
         {"keywords:existence": {"keywords": ["a("]}},
+        {"keywords:existence": {"keywords": "letters"}},
+        {"keywords:forbidden_words": {"forbidden_words": ["a", 1]}},
+        {"language:response_language": {"language": "elvish"}},
+        {"startend:end_checker": {"end_phrase": ""}},
+        {"startend:end_checker": {"end_phrase": 5}},
+        {"detectable_content:postscript": {"postscript_marker": " "}},
+        {"detectable_format:multiple_sections": {"section_spliter": ["Part"], "num_sections": 2}},
+        {
+            "change_case:capital_word_frequency": {
+                "capital_frequency": "3",
+                "capital_relation": "at least",
+            }
+        },
+        {"length_constraints:number_words": {"relation": "at least", "num_words": True}},
+        {"length_constraints:number_words": {"relation": "at least", "num_words": 2.5}},
         {
             "keywords:letter_frequency": {
                 "letter": None,
@@ -76,6 +153,8 @@ def test_loose_forgives_a_first_line_and_stars() -> None:
 def test_an_instruction_without_its_arguments_is_a_bad_reference(instructions: dict) -> None:
     [verdict] = _verdicts((instructions, "some words"))
     assert verdict.status == "bad_reference", verdict
+    [problem] = instruction.problems([_reference(instructions)], knobs=STRICT)
+    assert problem == verdict.detail
 
 
 @pytest.mark.parametrize(
@@ -112,7 +191,7 @@ def test_a_text_without_a_language_follows_no_language() -> None:
 def test_an_answer_that_costs_hours_to_check_loses_only_itself(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(instruction, "SECONDS", 1.0)
+    monkeypatch.setattr(gradable, "SECONDS", 1.0)
     bullets = {"detectable_format:number_bullet_lists": {"num_bullets": 1}}
     rows = [(bullets, "* one"), (bullets, "x" + "\n" * 400_000 + "x"), (NO_COMMA, "x")]
     assert [v.status for v in _verdicts(*rows)] == ["scored", "timeout", "scored"]

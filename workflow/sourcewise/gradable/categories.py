@@ -15,28 +15,30 @@ SECONDS, MEMORY_MB, MAX_CHARS = 5.0, 2048, 2000
 
 
 class References:
-    """Looks at the references of queries; workers for mathematics start with the first that needs one.
+    """Looks at the references of queries; workers start with the first that needs one.
 
     `judged` says that a judge reads what computer algebra cannot.
     """
 
     def __init__(self, *, judged: bool) -> None:
         self._judged = judged
-        self._pool: Pool[Pair, str] = math.pool(seconds=SECONDS, memory_mb=MEMORY_MB)
+        self._algebra: Pool[Pair, str] = math.pool(seconds=SECONDS, memory_mb=MEMORY_MB)
+        self._checkers: Pool[str, str | None] = instruction.pool()
 
     def __enter__(self) -> References:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.__exit__()
+        self._algebra.__exit__()
+        self._checkers.__exit__()
 
     def problems(self, queries: Sequence[Query]) -> list[str | None]:
         """For each query why no answer to it could ever be graded, None where one can."""
         readers: dict[str, Callable[[Iterable[str]], Iterable[str | None]]] = {
             "math": self._math,
             "code": code.problems,
-            "instruction": instruction.problems,
-            "science": lambda references: map(_answer, references),
+            "instruction": lambda some: instruction.problems(some, pool=self._checkers),
+            "science": lambda some: map(_answer, some),
         }
         found: list[str | None] = [None] * len(queries)
         for category, reader in readers.items():
@@ -47,7 +49,9 @@ class References:
         return found
 
     def _math(self, references: Iterable[str]) -> Iterable[str | None]:
-        return math.problems(references, pool=self._pool, max_chars=MAX_CHARS, judged=self._judged)
+        return math.problems(
+            references, pool=self._algebra, max_chars=MAX_CHARS, judged=self._judged
+        )
 
 
 def _answer(reference: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -9,6 +10,11 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from sourcewise.gradable.unusable import UnusableReferenceError
 from sourcewise.grading import ifeval
+from sourcewise.grading.killable import Pool
+
+BATCH = 512
+SECONDS, MEMORY_MB = 20.0, 2048  # an ordinary answer takes milliseconds
+PROBE = '# A Title\n\n* One point, with a word.\n\nP.S. [Name] "ends" here.'
 
 
 class Reference(BaseModel):
@@ -20,20 +26,28 @@ class Reference(BaseModel):
     arguments: list[dict[str, Any] | None] = Field(validation_alias=AliasChoices("kwargs"))
 
 
-def problems(references: Iterable[str]) -> Iterator[str | None]:
-    """For each reference why no answer could be judged against it, None where it is usable.
+def pool() -> Pool[str, str | None]:
+    """Workers that look at references; none starts before the first reference."""
+    return Pool(_problem, seconds=SECONDS, memory_mb=MEMORY_MB, warm=warm)
 
-    One that needs NLTK's data is taken for usable where they are missing: the machine lacks something then.
+
+def problems(references: Iterable[str], *, pool: Pool[str, str | None]) -> Iterator[str | None]:
+    """For each reference why no answer could be judged against it, None where it is usable; in order.
+
+    Each is tried on a probe, for checkers that fail only when they check. That this machine lacks data
+    of NLTK is no fault of a reference.
     """
-    for reference in references:
-        try:
-            checkers(reference)
-        except UnusableReferenceError as error:
-            yield str(error)
-        except ifeval.PunktMissingError:
-            yield None
-        else:
-            yield None
+    stream = iter(references)
+    while batch := list(itertools.islice(stream, BATCH)):
+        for reply in pool.map(batch):
+            failure = f"its checkers fail: {reply.status}, {reply.detail}"
+            yield reply.value if reply.status == "done" else failure
+
+
+def warm() -> None:
+    """Loads the checkers, which every worker then inherits."""
+    ifeval.registry()
+    ifeval.punkt_available()
 
 
 def checkers(reference: str) -> list[Any]:
@@ -53,3 +67,14 @@ def checkers(reference: str) -> list[Any]:
         raise UnusableReferenceError(" ".join(str(error).split())) from None
     except ifeval.InstructionError as error:
         raise UnusableReferenceError(str(error)) from None
+
+
+def _problem(reference: str) -> str | None:
+    try:
+        for checker in checkers(reference):
+            ifeval.follows(checker, PROBE)
+    except (UnusableReferenceError, ifeval.InstructionError) as error:
+        return str(error)
+    except ifeval.PunktMissingError:
+        return None
+    return None

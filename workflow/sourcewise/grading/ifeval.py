@@ -32,6 +32,8 @@ NEEDS_LANGUAGE = frozenset(
     {"language:response_language", "change_case:english_capital", "change_case:english_lowercase"}
 )
 _LETTER = "keywords:letter_frequency"
+_LISTS = frozenset({"keywords", "forbidden_words", "key_sentences"})
+_COUNTS = re.compile(r"num_\w+|\w*frequency|nth_paragraph|low|high")
 
 
 class InstructionError(ValueError):
@@ -122,7 +124,11 @@ def checker(instruction_id: str, arguments: dict[str, Any]) -> Any:
     if instruction_id in NEEDS_PUNKT and not punkt_available():
         raise PunktMissingError(PUNKT_REMEDY)
     instruction = known[instruction_id](instruction_id)
-    given = {name: value for name, value in arguments.items() if value is not None}
+    given = {
+        name: _typed(instruction_id, name, value)
+        for name, value in arguments.items()
+        if value is not None
+    }
     missing = set(instruction.get_instruction_args_keys()) - set(given)
     if missing:
         raise InstructionError(f"{instruction_id} lacks {', '.join(sorted(missing))}")
@@ -133,18 +139,41 @@ def checker(instruction_id: str, arguments: dict[str, Any]) -> Any:
         )
     try:
         instruction.build_description(**given)
-    except (TypeError, AttributeError, ValueError) as error:
+    except (TypeError, AttributeError, ValueError, KeyError) as error:
         raise InstructionError(f"{instruction_id}: {error}") from None
     if given.get("letter") == "a":
         instruction._letter = str(letter).lower()
     return instruction
 
 
+def _typed(instruction_id: str, name: str, value: Any) -> Any:
+    """An argument of its type: the checkers take a text for a list of letters and crash over the rest.
+
+    Whole numbers may be written as floats, as tables do that have a column for each argument.
+    """
+    if name in _LISTS:
+        kind = "a list of texts"
+        fits = isinstance(value, list) and bool(value) and all(map(_is_text, value))
+    elif _COUNTS.fullmatch(name):
+        kind = "a whole number"
+        fits = type(value) in (int, float) and value >= 0 and value == value // 1
+        value = int(value) if fits else value
+    else:
+        kind, fits = "a text", _is_text(value)
+    if not fits:
+        raise InstructionError(f"{instruction_id}: {name} {str(value)[:80]!r} is not {kind}")
+    return value
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
 def follows(instruction: Any, answer: str) -> bool:
     """Whether an answer meets an instruction; an empty answer meets none."""
     if not answer.strip():
         return False
-    if instruction.id in NEEDS_LANGUAGE and not _has_language(answer):
+    if instruction.id in NEEDS_LANGUAGE and not has_language(answer):
         return False  # the checkers count a text whose language cannot be detected as followed
     try:
         return bool(instruction.check_following(answer))
@@ -152,7 +181,8 @@ def follows(instruction: Any, answer: str) -> bool:
         raise InstructionError(f"{instruction.id}: {error}") from None
 
 
-def _has_language(answer: str) -> bool:
+def has_language(answer: str) -> bool:
+    """Whether a text is in any language; the first call loads the profiles of all of them: 0.5 s."""
     import langdetect
 
     try:

@@ -2,33 +2,36 @@
 
 Reference: `{"instruction_id_list": [...], "kwargs": [{...}, ...]}` (paper §4: mean pass rate over all
 constraints). Answers are checked in workers that can be killed: some checkers' regular expressions take
-quadratic time, which a long run of blank lines turns into hours.
+quadratic time, which a long run of blank lines turns into hours. `facts` says whether all instructions
+are met strictly and loosely, and which are not in the mode that counts.
 """
 
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterable, Iterator
 from functools import partial
+from typing import Any
 
 from sourcewise.gradable import instruction as gradable
 from sourcewise.gradable.unusable import UnusableReferenceError
 from sourcewise.grading import ifeval
-from sourcewise.grading.attempts import Attempt, Outcome, cut_short, failed, scored, verdict
+from sourcewise.grading.attempts import Attempt, Judged, Outcome, cut_short, failed, scored, verdict
 from sourcewise.grading.killable import Pool, Reply
 from sourcewise.params.distill import InstructionVerifier
-from sourcewise.tables import Verdict
 from sourcewise.text import final_answer
 
-VERSION = "1"
+VERSION = "2"
 BATCH = 512
-SECONDS, MEMORY_MB = 20.0, 2048  # an ordinary answer takes milliseconds
 
 
-def score(attempts: Iterable[Attempt], *, knobs: InstructionVerifier) -> Iterator[Verdict]:
+def score(attempts: Iterable[Attempt], *, knobs: InstructionVerifier) -> Iterator[Judged]:
     """One verdict per attempt, in order."""
     work = partial(judge, mode=knobs.mode)
-    with Pool(work, seconds=SECONDS, memory_mb=MEMORY_MB, warm=_warm) as pool:
+    with Pool(
+        work, seconds=gradable.SECONDS, memory_mb=gradable.MEMORY_MB, warm=gradable.warm
+    ) as pool:
         stream = iter(attempts)
         while batch := list(itertools.islice(stream, BATCH)):
             for attempt, reply in zip(batch, pool.map(batch), strict=True):
@@ -37,31 +40,40 @@ def score(attempts: Iterable[Attempt], *, knobs: InstructionVerifier) -> Iterato
 
 def problems(references: Iterable[str], *, knobs: InstructionVerifier) -> Iterator[str | None]:
     """For each reference why no answer could be judged against it, None where it is usable; in order."""
-    yield from gradable.problems(references)
+    with gradable.pool() as pool:
+        yield from gradable.problems(references, pool=pool)
 
 
 def _outcome(reply: Reply[Outcome]) -> Outcome:
-    return reply.value if reply.value is not None else failed(reply.status, reply.detail)
-
-
-def _warm() -> None:
-    ifeval.registry()
-    ifeval.punkt_available()
+    if reply.value is not None:
+        return reply.value
+    return failed(reply.status, reply.detail)._replace(seconds=reply.seconds)
 
 
 def judge(attempt: Attempt, *, mode: str) -> Outcome:
     """The outcome of one attempt; runs in a worker."""
+    begin = time.perf_counter()
     try:
         checkers = gradable.checkers(attempt.reference)
-        if short := cut_short(attempt):
-            return short
-        answer = final_answer(attempt.text) or ""
-        forms = ifeval.variants(answer) if mode == "loose" else [answer]
-        unmet = [one.id for one in checkers if not any(ifeval.follows(one, form) for form in forms)]
+        outcome = cut_short(attempt) or _check(checkers, final_answer(attempt.text) or "", mode)
     except (UnusableReferenceError, ifeval.InstructionError) as error:
-        return failed("bad_reference", str(error))
+        outcome = failed("bad_reference", str(error))
     except ifeval.PunktMissingError as error:
-        return failed("unavailable", str(error))
-    met = len(checkers) - len(unmet)
-    detail = f"{met} of {len(checkers)} met" + (f"; not {', '.join(unmet)}" if unmet else "")
-    return scored(met / len(checkers), detail)
+        outcome = failed("unavailable", str(error))
+    return outcome._replace(seconds=time.perf_counter() - begin)
+
+
+def _check(checkers: list[Any], answer: str, mode: str) -> Outcome:
+    """The share of instructions that an answer meets."""
+    strictly = [ifeval.follows(one, answer) for one in checkers]
+    # The answer as it is counts in loose mode too, so only what it fails is looked at again.
+    forms = [] if all(strictly) else ifeval.variants(answer)[1:]
+    loosely = [
+        met or any(ifeval.follows(one, form) for form in forms)
+        for one, met in zip(checkers, strictly, strict=True)
+    ]
+    counted = loosely if mode == "loose" else strictly
+    unmet = [one.id for one, met in zip(checkers, counted, strict=True) if not met]
+    n, n_met = len(checkers), len(checkers) - len(unmet)
+    detail = f"{n_met} of {n} met" + (f"; not {', '.join(unmet)}" if unmet else "")
+    return scored(n_met / n, detail, strict=all(strictly), loose=all(loosely), unmet=unmet)
