@@ -80,7 +80,7 @@ def test_the_published_references_are_usable_and_every_verdict_has_its_time() ->
 
 def test_a_reference_whose_check_never_ends_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradable, "SECONDS", 1.0)
-    monkeypatch.setattr(instruction, "PROBE", "a" * 40 + "!")
+    monkeypatch.setattr(gradable, "PROBE", "a" * 40 + "!")
     endless = _reference({"keywords:existence": {"keywords": ["(a+)+b"]}})
     good = _reference(NO_COMMA)
     found = list(instruction.problems([good, endless, good], knobs=STRICT))
