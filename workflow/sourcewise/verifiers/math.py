@@ -18,7 +18,7 @@ from sourcewise.grading.algebra import compare, warm
 from sourcewise.grading.attempts import Attempt, Outcome, cut_short, failed, scored, verdict
 from sourcewise.grading.killable import Pool, Reply
 from sourcewise.grading.shapes import Pair
-from sourcewise.grading.terms import terms
+from sourcewise.grading.terms import apart, terms
 from sourcewise.params.distill import Judge, MathVerifier
 from sourcewise.tables import Verdict
 from sourcewise.text import query_text
@@ -115,14 +115,13 @@ def _read(reference: str, knobs: MathVerifier) -> str | Outcome:
     answer = answers.read_reference(reference)
     if answer is None:
         return failed("bad_reference", f'{reference[:80]!r} is not {{"answer": "…"}}')
-    n, most = len(answer), knobs.max_answer_chars
-    problem = f"a reference of {n} characters, more than {most}"
-    return answer if n <= most else failed("bad_reference", problem)
+    if len(answer) > (most := knobs.max_answer_chars):
+        return failed("bad_reference", f"a reference of {len(answer)} characters, more than {most}")
+    return answer
 
 
 def _unreadable(reference: str) -> Outcome:
-    problem = f"neither rules nor computer algebra can read {reference[:80]!r}"
-    return failed("bad_reference", problem)
+    return failed("bad_reference", f"neither rules nor computer algebra reads {reference[:80]!r}")
 
 
 def _by_rules(attempt: Attempt, knobs: MathVerifier) -> Outcome | Case:
@@ -143,7 +142,10 @@ def _decide(attempt: Attempt, knobs: MathVerifier) -> Outcome | Case:
     equal = answers.decide(reference, found.answer, loose=True)
     if equal is not None:
         return _say(equal, reference, found.answer, by="rule")
-    return Case(attempt, reference, found.answer, terms(reference, found.answer), 0.0)
+    pair = terms(reference, found.answer)
+    if pair and apart(pair):
+        return _say(False, reference, found.answer, by="rule")
+    return Case(attempt, reference, found.answer, pair, 0.0)
 
 
 def _by_algebra(case: Case, memo: Memo, knobs: MathVerifier) -> Outcome | Case:
