@@ -43,6 +43,7 @@ def test_normalise_keeps_case() -> None:
         ("a</think>b", Parts("a", "b", True)),
         ("<think>a</think>b<think>c</think>d", Parts("a</think>b<think>c", "d", True)),
         ("<think>a", Parts("a", "", False)),
+        ("<think>a</think>b<think>c", Parts("a</think>b<think>c", "", False)),
         ("b", Parts("", "b", True)),
     ],
 )

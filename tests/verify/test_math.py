@@ -112,6 +112,32 @@ def test_the_last_box_counts() -> None:
     assert _score("2", r"<answer>so \boxed{\frac{4}{2}} and \boxed{</answer>") == 1.0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"<answer>so \boxed{9}, as was to be shown</answer>",
+        r"<answer>\boxed{8}, no: \boxed{9}</answer>",
+        r"\boxed{8} <answer>9</answer>",
+        r"<answer>9</answer> \boxed{8}",
+        r"\boxed{8} <answer>\boxed{9}</answer> \boxed{7}",
+        r"<answer>8</answer> rather <answer>9</answer>",
+        r"<answer>\boxed{\text{about } \boxed{9}}</answer>",
+        r"so \boxed{9} and \boxed{8",
+        "<answer>9",
+    ],
+)
+def test_an_answer_tag_comes_before_any_box_outside_of_it(text: str) -> None:
+    assert answers.find(f"<think>\\boxed{{1}}</think>{text}", max_chars=100).answer == "9"
+
+
+def test_reasoning_that_is_opened_again_was_never_closed() -> None:
+    [verdict] = math.score(
+        [attempt("math", {"answer": "9"}, r"<think>a</think>\boxed{8}<think>so \boxed{9}")],
+        knobs=KNOBS,
+    )
+    assert verdict.status == "truncated"
+
+
 def test_what_is_only_thought_does_not_count() -> None:
     assert _score("9", r"<think>\boxed{9}</think> not sure") is None
     assert _score("9", r"<think>\boxed{9}</think><answer>8</answer>") == 0.0
@@ -167,6 +193,13 @@ def test_hostile_answers_are_not_accepted_and_cost_the_others_nothing() -> None:
     assert [v.score for v in verdicts[1::3]] == [1.0] * len(HOSTILE)
     assert [v.score for v in verdicts[2::3]] == [0.0] * len(HOSTILE)
     assert not [v.detail[:80] for v in verdicts[0::3] if v.score == 1.0]
+
+
+def test_a_verdict_has_the_seconds_it_took() -> None:
+    rows = [math_attempt("x+1", "1+x"), math_attempt("x+1", "1+x"), math_attempt("5", "5")]
+    first, again, rule = math.score(rows, knobs=KNOBS)
+    assert first.seconds > again.seconds > 0  # computed once
+    assert rule.seconds > 0
 
 
 def test_a_detail_says_what_was_expected() -> None:

@@ -142,8 +142,8 @@ REFERENCES = [
     ('{"answer": 5}', "is not", "is not"),
     ("18", "is not", "is not"),
     ('{"answer": "' + "9" * 2001 + '"}', "2001 characters", "2001 characters"),
-    ('{"answer": "\\\\frac{"}', "can read", None),
-    (json.dumps({"answer": PROSE}), "can read", None),
+    ('{"answer": "\\\\frac{"}', "algebra reads", None),
+    (json.dumps({"answer": PROSE}), "algebra reads", None),
     ('{"answer": "9^{9^{9^{9^{9}}}}+x"}', "timeout", "timeout"),
     ('{"answer": "x^2+1"}', None, None),
 ]

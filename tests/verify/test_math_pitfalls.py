@@ -96,6 +96,7 @@ DIFFERENT = r"""
     (1,2),(3,4)                     | (1,2),(4,3)
     1,2,3                           | 1,2,3,4
     10:30                           | 1:3                           * a time is a ratio
+    1,000                           | 1,0
     \infty                          | -\infty
     \infty                          | \frac{1}{0}
     \begin{pmatrix} 1 \\ 2 \end{pmatrix} | \begin{bmatrix} 1 \\ 3 \end{bmatrix}
@@ -114,6 +115,7 @@ SAME = r"""
     50                              | 50\%
     6.02e23                         | 6.02\times 10^{23}            * e is Euler's
     1600                            | 1\,600                        * a blank is a product
+    1000\pi                         | 1{,}000\pi                   * a list
     x^2                             | x²                            * no such sign
     2\pi                            | 2π
     \sqrt2                          | sqrt(2)

@@ -40,9 +40,13 @@ def compare(pair: Pair) -> str:
 def _compare(wanted: Any, given: Any, tools: Tools) -> str:
     if not given or isinstance(given[0], str):
         return "unclear"
+    alike = _kind(wanted[0]) == _kind(given[0])
+    # Simplifying takes long; that two terms have different values is seen at once.
+    if alike and not same(wanted[0], given[0]):
+        return "different"
     if tools.verify(wanted, given):
-        return "equal" if same(wanted[0], given[0]) else "different"
-    return "different" if _kind(wanted[0]) == _kind(given[0]) else "unclear"
+        return "equal"
+    return "different" if alike else "unclear"
 
 
 def warm() -> None:
@@ -65,6 +69,8 @@ def _math_verify() -> Tools:
     logging.getLogger("math_verify").setLevel(logging.CRITICAL)
     config = (LatexExtractionConfig(boxed_match_priority=0, try_extract_without_anchor=False),)
 
+    # A reference comes back with every attempt at its query.
+    @functools.lru_cache(maxsize=256)
     def read(answer: str) -> Any:
         return parse(f"\\boxed{{{answer}}}", extraction_config=config, parsing_timeout=None)
 
@@ -127,6 +133,9 @@ def _close(wanted: Any, given: Any) -> bool:
 
     if wanted == given or not (wanted.is_number and given.is_number):
         return True
+    endless = (sympy.oo, -sympy.oo, sympy.zoo, sympy.nan)
+    if wanted.has(*endless) or given.has(*endless):
+        return False
     if wanted == 0 or given == 0:
         return (wanted + given).equals(0) is True
     a, b = wanted.evalf(DIGITS), given.evalf(DIGITS)

@@ -59,7 +59,12 @@ def read_reference(reference: str) -> str | None:
 
 
 def find(text: str, *, max_chars: int) -> Found:
-    """After the reasoning, in the last `<answer>`: the last balanced box, else all of the answer tag."""
+    r"""The last balanced box in the last `<answer>` after the reasoning, else all of that tag.
+
+    Without a tag, the last balanced box after the reasoning. A tag is where a response was told to answer,
+    and what a student learns to end with: a box outside of it, before or behind, is not looked at, and a
+    tag that contradicts such a box is judged by what it says itself.
+    """
     answer = split_reasoning(text).answer
     _, tag, rest = answer.rpartition(ANSWER_OPEN)
     region = rest.partition(ANSWER_CLOSE)[0] if tag else answer
@@ -133,6 +138,8 @@ def decide(reference: str, answer: str, *, loose: bool = False) -> bool | None:
     verdict = _same_values(*pair, loose=loose)
     if verdict is not None:
         return verdict
+    if quantity(pair.wanted) or quantity(pair.given):
+        return None  # "1,000" is no list
     rows = shapes.row(pair.wanted), shapes.row(pair.given)
     return shapes.same_row(rows[0], rows[1], _same_parts) if rows[0] and rows[1] else None
 

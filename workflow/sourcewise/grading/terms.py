@@ -47,6 +47,8 @@ _UNIT = re.compile(
 )
 _RELATION = re.compile(r"<|>|\\(?:le|ge|ne|in)(?![a-zA-Z])")
 _SET = re.compile(r"^[(\[]|\\(?:cup|cap|setminus|emptyset|mathbb)(?![a-zA-Z])|\\\{")
+_SEVERAL = re.compile(r"[,=<>&|:]|\\(?:\{|pm|mp|cup|cap|in|le|ge|ne|emptyset|mathbb)(?![a-zA-Z])")
+_BINDER = re.compile(r"\\(?:sum|prod|int|lim|max|min|gcd|mod|bmod|mid|vert)(?![a-zA-Z])|\|")
 _DEGREES = re.compile(r"([0-9.]+)\s*°")
 ALWAYS = frozenset({"e", "i", "pi"})  # letters that are numbers
 
@@ -62,9 +64,22 @@ def terms(reference: str, answer: str) -> Pair | None:
     pair = _without_units(*_same_angle(wanted, given))
     if pair is None or not (readable(pair.wanted) and readable(pair.given)):
         return None
-    if letters(pair.given) - letters(pair.wanted) - ALWAYS:
+    if letters(pair.given) - letters(pair.wanted):
         return None
     return pair if _same_kind(*pair) else None
+
+
+def apart(pair: Pair) -> bool:
+    """Whether readable terms certainly differ: one is a tuple or an interval and the other a single term,
+    or the reference varies with a letter that the answer does not have."""
+    wanted, given = pair
+    if _BINDER.search(wanted + given):
+        return False
+    several = [_SET.search(text) is not None and "," in text for text in pair]
+    single = [not _SEVERAL.search(text) for text in pair]
+    if (several[0] and single[1]) or (single[0] and several[1]):
+        return True
+    return single == [True, True] and bool(letters(wanted)) and not letters(given)
 
 
 def readable(text: str) -> bool:
@@ -84,10 +99,10 @@ def readable(text: str) -> bool:
 
 
 def letters(text: str) -> set[str]:
-    """The letters and Greek letters of a readable text, each of which stands for something."""
+    """The letters and Greek letters of a readable text that are no numbers, as e is."""
     text = _NO_LETTERS.sub(" ", text)
     greek = {name for name in _NAMED.findall(text) if name in _GREEK.split()}
-    return greek | set(re.findall("[a-zA-Z]", _NAMED.sub(" ", text)))
+    return (greek | set(re.findall("[a-zA-Z]", _NAMED.sub(" ", text)))) - ALWAYS
 
 
 def _written_out(text: str) -> str:
@@ -127,6 +142,8 @@ def _same_kind(wanted: str, given: str) -> bool:
     """Whether an answer could be what the reference is: a number is no inequality, a pair no set."""
     if _RELATION.search(given) and not (_RELATION.search(wanted) or _SET.search(wanted)):
         return False
+    if any("," in text and quantity(text) for text in (wanted, given)):
+        return False  # "1,000" is a number, which computer algebra takes for 1 and 0
     if ":" in wanted and ":" in given and "{" not in wanted:
         return False  # times and ratios, which are equal as text or not at all
     one, other = row(wanted), row(given)

@@ -16,8 +16,8 @@ _LEAD_IN = re.compile(
     re.IGNORECASE,
 )
 _DELIMITERS = (("$$", "$$"), ("\\(", "\\)"), ("\\[", "\\]"), ("$", "$"))
-# LaTeX's two ways to set thousands apart: 10,\!080 and 10\,080.
-_THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:(?:,\\!\s*|\\,)[0-9]{3})+(?![0-9])")
+# LaTeX's ways to set thousands apart: 10,\!080 and 10\,080 and 10{,}080.
+_THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:(?:,\\!\s*|\\,|\{,\})[0-9]{3})+(?![0-9])")
 _CIRCLE = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|\\degree(?![a-zA-Z])")
 _SYNONYMS = {
     "dfrac": "frac",
@@ -60,14 +60,15 @@ def tidy(answer: str) -> str:
         enclosed = text.startswith(opening) and text.endswith(closing)
         if enclosed and len(text) > 2 * len(opening):
             text = text[len(opening) : -len(closing)]
-    if "\\" in text:
+    if "\\" in text or "{" in text:
         text = _untypeset(text)
     return " ".join(text.split()).rstrip(".").strip()
 
 
 def _untypeset(text: str) -> str:
-    text = text.replace("\\$", "$").replace("\\%", "%").replace("{,}", ",")
+    text = text.replace("\\$", "$").replace("\\%", "%")
     text = _THOUSANDS.sub(lambda number: re.sub(r"[^0-9]", "", number.group()), text)
+    text = text.replace("{,}", ",")
     text = _SPACING.sub(" ", text)
     text = _SYNONYM.sub(lambda command: _command(_SYNONYMS[command[1]]), text)
     return _CIRCLE.sub("°", text)

@@ -18,7 +18,7 @@ from sourcewise.grading import answers, judge
 from sourcewise.grading.attempts import Attempt, Outcome, cut_short, failed, scored, verdict
 from sourcewise.grading.killable import Pool, Reply
 from sourcewise.grading.shapes import Pair
-from sourcewise.grading.terms import terms
+from sourcewise.grading.terms import apart, terms
 from sourcewise.params.distill import Judge, MathVerifier
 from sourcewise.tables import Verdict
 from sourcewise.text import query_text
@@ -103,7 +103,10 @@ def _decide(attempt: Attempt, knobs: MathVerifier) -> Outcome | Case:
     equal = answers.decide(reference, found.answer, loose=True)
     if equal is not None:
         return _say(equal, reference, found.answer, by="rule")
-    return Case(attempt, reference, found.answer, terms(reference, found.answer), 0.0)
+    pair = terms(reference, found.answer)
+    if pair and apart(pair):
+        return _say(False, reference, found.answer, by="rule")
+    return Case(attempt, reference, found.answer, pair, 0.0)
 
 
 def _by_algebra(case: Case, memo: Memo, knobs: MathVerifier) -> Outcome | Case:
