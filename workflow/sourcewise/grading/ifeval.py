@@ -28,9 +28,6 @@ PUNKT_REMEDY = (
 NEEDS_PUNKT = frozenset(
     {"length_constraints:number_sentences", "change_case:capital_word_frequency"}
 )
-NEEDS_LANGUAGE = frozenset(
-    {"language:response_language", "change_case:english_capital", "change_case:english_lowercase"}
-)
 _LETTER = "keywords:letter_frequency"
 _LISTS = frozenset({"keywords", "forbidden_words", "key_sentences"})
 _COUNTS = re.compile(r"num_\w+|\w*frequency|nth_paragraph|low|high")
@@ -72,15 +69,32 @@ def registry() -> dict[str, Any]:
             os.environ["LOCAL_RANK"] = rank
     for module in ("instructions", "instructions_util"):
         sys.modules[f"{PACKAGE}.{module}"].random = _NoDefaults()  # type: ignore[attr-defined]
-    _seed_language_detection()
+    sys.modules[f"{PACKAGE}.instructions"].langdetect = _LanguageDetection  # type: ignore[attr-defined]
     return dict(classes)
 
 
-def _seed_language_detection() -> None:
-    """langdetect draws random numbers; with a seed it draws the same ones for every text."""
-    from langdetect import DetectorFactory
+@functools.lru_cache(maxsize=16)
+def language(text: str) -> str | None:
+    """The code of a text's language, the same in every run; None for a text that is in none.
 
-    DetectorFactory.seed = 0
+    Takes 10 ms, the first time 0.5 s.
+    """
+    import langdetect
+
+    langdetect.DetectorFactory.seed = 0  # it draws random numbers
+    try:
+        return str(langdetect.detect(text))
+    except langdetect.LangDetectException:
+        return None
+
+
+class _LanguageDetection:
+    """In the place of `langdetect` in the checkers, which count a text in no language as followed."""
+
+    detect = staticmethod(language)
+
+    class LangDetectException(Exception):  # noqa: N818
+        """Never raised; the checkers name it."""
 
 
 @functools.cache
@@ -134,9 +148,8 @@ def checker(instruction_id: str, arguments: dict[str, Any]) -> Any:
         raise InstructionError(f"{instruction_id} lacks {', '.join(sorted(missing))}")
     letter = given.get("letter")
     if instruction_id == _LETTER and isinstance(letter, str) and len(letter) == 1:
-        given["letter"] = (
-            "a"  # the checker takes a to z only and would draw another one for "#" or "!"
-        )
+        # The checker takes a to z only and would draw another one for "#" or "!".
+        given["letter"] = "a"
     try:
         instruction.build_description(**given)
     except (TypeError, AttributeError, ValueError, KeyError) as error:
@@ -173,28 +186,16 @@ def follows(instruction: Any, answer: str) -> bool:
     """Whether an answer meets an instruction; an empty answer meets none."""
     if not answer.strip():
         return False
-    if instruction.id in NEEDS_LANGUAGE and not has_language(answer):
-        return False  # the checkers count a text whose language cannot be detected as followed
     try:
         return bool(instruction.check_following(answer))
     except re.error as error:  # keywords are used as regular expressions
         raise InstructionError(f"{instruction.id}: {error}") from None
 
 
-def has_language(answer: str) -> bool:
-    """Whether a text is in any language; the first call loads the profiles of all of them: 0.5 s."""
-    import langdetect
-
-    try:
-        langdetect.detect(answer)
-    except langdetect.LangDetectException:
-        return False
-    return True
-
-
 def variants(answer: str) -> list[str]:
-    """The answer and the trimmed forms that IFEval's loose mode also looks at."""
+    """The trimmed forms that IFEval's loose mode looks at beside the answer, each once."""
     lines = answer.split("\n")
     cut = ["\n".join(part).strip() for part in (lines[1:], lines[:-1], lines[1:-1])]
     forms = [answer, *cut]
-    return forms + [form.replace("*", "") for form in forms]
+    forms += [form.replace("*", "") for form in forms]
+    return [form for form in dict.fromkeys(forms) if form != answer]

@@ -72,7 +72,7 @@ def _warm() -> None:
     """Loads what every worker then inherits."""
     ifeval.registry()
     ifeval.punkt_available()
-    ifeval.has_language("warm")
+    ifeval.language("warm")
 
 
 def judge(attempt: Attempt, *, mode: str) -> Outcome:
@@ -115,7 +115,7 @@ def _check(checkers: list[Any], answer: str, mode: str) -> Outcome:
     """The share of instructions that an answer meets."""
     strictly = [ifeval.follows(one, answer) for one in checkers]
     # The answer as it is counts in loose mode too, so only what it fails is looked at again.
-    forms = [] if all(strictly) else ifeval.variants(answer)[1:]
+    forms = [] if all(strictly) else ifeval.variants(answer)
     loosely = [
         met or any(ifeval.follows(one, form) for form in forms)
         for one, met in zip(checkers, strictly, strict=True)
