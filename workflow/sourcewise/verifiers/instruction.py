@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from sourcewise.grading import ifeval
+from sourcewise.grading import ifeval, punkt
 from sourcewise.grading.attempts import Attempt, Judged, Outcome, cut_short, failed, scored, verdict
 from sourcewise.grading.killable import Pool, Reply
 from sourcewise.params.distill import InstructionVerifier
@@ -71,7 +71,7 @@ def _outcome(reply: Reply[Outcome]) -> Outcome:
 def _warm() -> None:
     """Loads what every worker then inherits."""
     ifeval.registry()
-    ifeval.punkt_available()
+    punkt.available()
     ifeval.language("warm")
 
 
@@ -83,7 +83,7 @@ def judge(attempt: Attempt, *, mode: str) -> Outcome:
         outcome = cut_short(attempt) or _check(checkers, final_answer(attempt.text) or "", mode)
     except ifeval.InstructionError as error:
         outcome = failed("bad_reference", str(error))
-    except ifeval.PunktMissingError as error:
+    except punkt.PunktMissingError as error:
         outcome = failed("unavailable", str(error))
     return outcome._replace(seconds=time.perf_counter() - begin)
 
@@ -93,7 +93,7 @@ def _problem(reference: str) -> str | None:
         _check(_checkers(reference), PROBE, "strict")
     except ifeval.InstructionError as error:
         return str(error)
-    except ifeval.PunktMissingError:
+    except punkt.PunktMissingError:
         return None
     return None
 
