@@ -6,7 +6,7 @@ import pytest
 from rows import attempt, jsonl
 
 from sourcewise.gradable import instruction as gradable
-from sourcewise.grading import ifeval
+from sourcewise.grading import punkt
 from sourcewise.grading.attempts import Judged
 from sourcewise.params.distill import InstructionVerifier
 from sourcewise.verifiers import instruction
@@ -202,13 +202,13 @@ def test_without_punkt_the_remedy_is_named(tmp_path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setenv("SOURCEWISE_PUNKT", str(tmp_path))
     monkeypatch.setattr(nltk.data, "path", [])
-    ifeval.punkt_available.cache_clear()
+    punkt.available.cache_clear()
     sentences = {
         "length_constraints:number_sentences": {"relation": "at least", "num_sentences": 1}
     }
     try:
         [missing, other] = _verdicts((sentences, "One. Two."), (NO_COMMA, "One."))
     finally:
-        ifeval.punkt_available.cache_clear()
+        punkt.available.cache_clear()
     assert (missing.status, other.score) == ("unavailable", 1.0)
     assert "SOURCEWISE_PUNKT" in missing.detail

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from sourcewise.gradable.unusable import UnusableReferenceError
-from sourcewise.grading import ifeval
+from sourcewise.grading import ifeval, punkt
 from sourcewise.grading.killable import Pool
 
 BATCH = 512
@@ -47,7 +47,8 @@ def problems(references: Iterable[str], *, pool: Pool[str, str | None]) -> Itera
 def warm() -> None:
     """Loads the checkers, which every worker then inherits."""
     ifeval.registry()
-    ifeval.punkt_available()
+    punkt.available()
+    ifeval.language("warm")
 
 
 def checkers(reference: str) -> list[Any]:
@@ -75,6 +76,6 @@ def _problem(reference: str) -> str | None:
             ifeval.follows(checker, PROBE)
     except (UnusableReferenceError, ifeval.InstructionError) as error:
         return str(error)
-    except ifeval.PunktMissingError:
+    except punkt.PunktMissingError:
         return None
     return None

@@ -10,26 +10,20 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import itertools
 import os
 import re
-import shutil
 import sys
-import tempfile
 import types
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from sourcewise.grading import punkt
+
 PACKAGE = "lm_eval.tasks.ifeval"
-PUNKT_FILES = ("abbrev_types.txt", "collocations.tab", "ortho_context.tab", "sent_starters.txt")
-PUNKT_REMEDY = (
-    "NLTK's English punkt_tab is not on this machine: set SOURCEWISE_PUNKT to a directory that holds "
-    f"{', '.join(PUNKT_FILES)}, or run `python -m nltk.downloader punkt_tab` where there is a network"
-)
 NEEDS_PUNKT = frozenset(
     {"length_constraints:number_sentences", "change_case:capital_word_frequency"}
-)
-NEEDS_LANGUAGE = frozenset(
-    {"language:response_language", "change_case:english_capital", "change_case:english_lowercase"}
 )
 _LETTER = "keywords:letter_frequency"
 _LISTS = frozenset({"keywords", "forbidden_words", "key_sentences"})
@@ -38,10 +32,6 @@ _COUNTS = re.compile(r"num_\w+|\w*frequency|nth_paragraph|low|high")
 
 class InstructionError(ValueError):
     """An instruction that cannot be checked as it is stated; its reference is not usable."""
-
-
-class PunktMissingError(RuntimeError):
-    """A checker needs NLTK data that is not there; the message names the remedy."""
 
 
 class _NoDefaults:
@@ -72,48 +62,36 @@ def registry() -> dict[str, Any]:
             os.environ["LOCAL_RANK"] = rank
     for module in ("instructions", "instructions_util"):
         sys.modules[f"{PACKAGE}.{module}"].random = _NoDefaults()  # type: ignore[attr-defined]
-    _seed_language_detection()
+    sys.modules[f"{PACKAGE}.instructions"].langdetect = _LanguageDetection  # type: ignore[attr-defined]
     return dict(classes)
 
 
-def _seed_language_detection() -> None:
-    """langdetect draws random numbers; with a seed it draws the same ones for every text."""
-    from langdetect import DetectorFactory
+@functools.lru_cache(maxsize=16)
+def language(text: str) -> str | None:
+    """The code of a text's language, the same in every run; None for a text that is in none.
 
-    DetectorFactory.seed = 0
+    Takes 10 ms, the first time 0.5 s.
+    """
+    import langdetect
 
-
-@functools.cache
-def punkt_available() -> bool:
-    """Whether NLTK finds punkt_tab: in $SOURCEWISE_PUNKT, beside the repository or where it looks itself."""
-    import nltk
-
-    given = os.environ.get("SOURCEWISE_PUNKT")
-    for source in [Path(given)] if given else [Path("../shared/data/nltk_punkt_tab")]:
-        if all((source / name).is_file() for name in PUNKT_FILES):
-            nltk.data.path.insert(0, _as_nltk_data(source))
+    langdetect.DetectorFactory.seed = 0  # it draws random numbers
     try:
-        nltk.data.find("tokenizers/punkt_tab/english/")
-    except LookupError:
-        return False
-    return True
+        return str(langdetect.detect(text))
+    except langdetect.LangDetectException:
+        return None
 
 
-def _as_nltk_data(source: Path) -> str:
-    """A directory laid out as NLTK wants it, for as long as this process lives."""
-    import atexit
+class _LanguageDetection:
+    """In the place of `langdetect` in the checkers, which count a text in no language as followed."""
 
-    root = tempfile.mkdtemp(prefix="sourcewise-nltk-")
-    english = Path(root) / "tokenizers" / "punkt_tab" / "english"
-    english.mkdir(parents=True)
-    for name in PUNKT_FILES:
-        shutil.copyfile(source / name, english / name)
-    atexit.register(shutil.rmtree, root, ignore_errors=True)
-    return root
+    detect = staticmethod(language)
+
+    class LangDetectException(Exception):  # noqa: N818
+        """Never raised; the checkers name it."""
 
 
 def checker(instruction_id: str, arguments: dict[str, Any]) -> Any:
-    """An instruction ready to check answers.
+    """An instruction ready to check answers; its `description` asks for what it checks.
 
     Raises InstructionError where it is unknown or incompletely stated, PunktMissingError where it
     needs NLTK data that is not there.
@@ -121,8 +99,8 @@ def checker(instruction_id: str, arguments: dict[str, Any]) -> Any:
     known = registry()
     if instruction_id not in known:
         raise InstructionError(f"unknown instruction {instruction_id!r}")
-    if instruction_id in NEEDS_PUNKT and not punkt_available():
-        raise PunktMissingError(PUNKT_REMEDY)
+    if instruction_id in NEEDS_PUNKT and not punkt.available():
+        raise punkt.PunktMissingError(punkt.REMEDY)
     instruction = known[instruction_id](instruction_id)
     given = {
         name: _typed(instruction_id, name, value)
@@ -132,17 +110,18 @@ def checker(instruction_id: str, arguments: dict[str, Any]) -> Any:
     missing = set(instruction.get_instruction_args_keys()) - set(given)
     if missing:
         raise InstructionError(f"{instruction_id} lacks {', '.join(sorted(missing))}")
-    letter = given.get("letter")
-    if instruction_id == _LETTER and isinstance(letter, str) and len(letter) == 1:
-        given["letter"] = (
-            "a"  # the checker takes a to z only and would draw another one for "#" or "!"
-        )
+    sign = given.get("letter", "")
+    # The checker takes a to z only and would draw another letter in the place of "#" or "!".
+    is_sign = instruction_id == _LETTER and len(sign) == 1 and not "a" <= sign.lower() <= "z"
+    if is_sign:
+        given["letter"] = "a"
     try:
-        instruction.build_description(**given)
+        instruction.description = instruction.build_description(**given)
     except (TypeError, AttributeError, ValueError, KeyError) as error:
         raise InstructionError(f"{instruction_id}: {error}") from None
-    if given.get("letter") == "a":
-        instruction._letter = str(letter).lower()
+    if is_sign:
+        instruction._letter = sign.lower()
+        instruction.description = instruction.description.replace(" letter a ", f" sign {sign} ")
     return instruction
 
 
@@ -173,28 +152,30 @@ def follows(instruction: Any, answer: str) -> bool:
     """Whether an answer meets an instruction; an empty answer meets none."""
     if not answer.strip():
         return False
-    if instruction.id in NEEDS_LANGUAGE and not has_language(answer):
-        return False  # the checkers count a text whose language cannot be detected as followed
     try:
         return bool(instruction.check_following(answer))
     except re.error as error:  # keywords are used as regular expressions
         raise InstructionError(f"{instruction.id}: {error}") from None
 
 
-def has_language(answer: str) -> bool:
-    """Whether a text is in any language; the first call loads the profiles of all of them: 0.5 s."""
-    import langdetect
-
-    try:
-        langdetect.detect(answer)
-    except langdetect.LangDetectException:
-        return False
-    return True
-
-
 def variants(answer: str) -> list[str]:
-    """The answer and the trimmed forms that IFEval's loose mode also looks at."""
+    """The trimmed forms that IFEval's loose mode looks at beside the answer, each once."""
     lines = answer.split("\n")
     cut = ["\n".join(part).strip() for part in (lines[1:], lines[:-1], lines[1:-1])]
     forms = [answer, *cut]
-    return forms + [form.replace("*", "") for form in forms]
+    forms += [form.replace("*", "") for form in forms]
+    return [form for form in dict.fromkeys(forms) if form != answer]
+
+
+def conflicts(ids: Sequence[str]) -> list[tuple[str, str]]:
+    """The pairs of instructions that no answer can meet together by IFEval's own table.
+
+    An instruction conflicts with itself. Where the table holds a pair one way, it holds both ways.
+    """
+    registry()
+    table = sys.modules[f"{PACKAGE}.instructions_registry"].INSTRUCTION_CONFLICTS
+    return [
+        (one, other)
+        for one, other in itertools.combinations(ids, 2)
+        if one == other or other in table.get(one, ()) or one in table.get(other, ())
+    ]

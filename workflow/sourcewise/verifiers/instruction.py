@@ -16,7 +16,7 @@ from typing import Any
 
 from sourcewise.gradable import instruction as gradable
 from sourcewise.gradable.unusable import UnusableReferenceError
-from sourcewise.grading import ifeval
+from sourcewise.grading import ifeval, punkt
 from sourcewise.grading.attempts import Attempt, Judged, Outcome, cut_short, failed, scored, verdict
 from sourcewise.grading.killable import Pool, Reply
 from sourcewise.params.distill import InstructionVerifier
@@ -58,7 +58,7 @@ def judge(attempt: Attempt, *, mode: str) -> Outcome:
         outcome = cut_short(attempt) or _check(checkers, final_answer(attempt.text) or "", mode)
     except (UnusableReferenceError, ifeval.InstructionError) as error:
         outcome = failed("bad_reference", str(error))
-    except ifeval.PunktMissingError as error:
+    except punkt.PunktMissingError as error:
         outcome = failed("unavailable", str(error))
     return outcome._replace(seconds=time.perf_counter() - begin)
 
@@ -67,7 +67,7 @@ def _check(checkers: list[Any], answer: str, mode: str) -> Outcome:
     """The share of instructions that an answer meets."""
     strictly = [ifeval.follows(one, answer) for one in checkers]
     # The answer as it is counts in loose mode too, so only what it fails is looked at again.
-    forms = [] if all(strictly) else ifeval.variants(answer)[1:]
+    forms = [] if all(strictly) else ifeval.variants(answer)
     loosely = [
         met or any(ifeval.follows(one, form) for form in forms)
         for one, met in zip(checkers, strictly, strict=True)
