@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Figure(NamedTuple):
-    """`ours` and `peer` (or limit) as printed; `ok` says whether the issue's target is met, None without one"""
+    """`ours` and `peer` (or limit) as printed; `ok` says whether the issue's target is met, None if none."""
 
     what: str
     ours: str
