@@ -40,7 +40,7 @@ USABLE = [
 ]
 UNUSABLE = [
     ("math", "", "is not"),
-    ("math", {"answer": r"\frac{"}, "can read"),
+    ("math", {"answer": r"\frac{"}, "reads"),
     ("math", {"answer": "9" * 2001}, "2001 characters"),
     ("code", {"call_type": "assert", "fn_name": "f", "assert_case": ["assert g(1) == 1"]}, "f"),
     ("code", {"call_type": "assert", "fn_name": "f", "assert_case": ["assert f(1 =="]}, "f(1"),

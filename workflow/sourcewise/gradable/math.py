@@ -68,4 +68,4 @@ def read(reference: str, max_chars: int) -> tuple[str, str]:
 
 def unreadable(reference: str) -> str:
     """What is wrong with a reference that nothing can read."""
-    return f"neither rules nor computer algebra can read {reference[:80]!r}"
+    return f"neither rules nor computer algebra reads {reference[:80]!r}"
