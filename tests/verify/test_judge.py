@@ -148,7 +148,7 @@ def test_a_judge_that_is_gone_is_given_up(
     server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endpoint, "SILENT", 3)
-    monkeypatch.setattr(judge, "CONCURRENT", 1)
+    monkeypatch.setattr(endpoint, "CONCURRENT", 1)
     server.reply = lambda prompt: refuse(500)
     rows = [attempt("science", {"answer": "x y"}, f"<answer>{n}</answer>") for n in range(20)]
     verdicts = list(science.score(rows, knobs=KNOBS))
@@ -188,7 +188,7 @@ def test_no_more_rows_are_read_than_are_asked_about(server: Scripted) -> None:
     verdicts = science.score(rows(), knobs=KNOBS)
     next(verdicts)
     verdicts.close()
-    assert next(read) <= judge.AHEAD
+    assert next(read) <= endpoint.AHEAD
 
 
 HOSTILE = [
