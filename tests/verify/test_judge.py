@@ -120,6 +120,17 @@ def test_a_passing_trouble_is_asked_again(server: Scripted, trouble: Callable[[A
     assert len(server.requests) == 5
 
 
+@pytest.mark.parametrize(("retry_after", "least"), [("0.4", 0.4), ("9999", 0.5), ("soon", 0.0)])
+def test_a_busy_server_is_given_the_time_that_it_asks_for(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch, retry_after: str, least: float
+) -> None:
+    monkeypatch.setattr(endpoint, "LONGEST_PAUSE", 0.5)
+    server.reply = _in_turn([refuse(429, retry_after=retry_after), FIVE, FIVE])
+    verdict = _verdict()
+    assert verdict.score == 1.0
+    assert least <= verdict.seconds < 60
+
+
 @pytest.mark.parametrize("trouble", [refuse(429), refuse(500), drop, stall, drip])
 def test_a_judge_that_stays_away_is_no_verdict(
     server: Scripted, trouble: Callable[[Any], None]
