@@ -104,6 +104,20 @@ def test_the_models_own_limit_holds_where_the_parameter_is_above_it(model: Path)
     assert found[0] is not None
 
 
+def test_a_conversation_that_the_template_refuses_costs_the_others_nothing(
+    model: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(model, tmp_path / "strict")
+    template = folder / "chat_template.jinja"
+    refusal = "{%- if messages[0].role == 'system' %}{{ raise_exception('no system') }}{%- endif %}"
+    template.write_text(refusal + template.read_text())
+    classifier = Classifier(reward_model=str(folder), revision="local", outputs=OUTPUTS)
+    system = [("system", "Be kind."), ("user", "Greet me."), ("assistant", "Hello!")]
+    found = {one["number"]: one for one in replies(classifier, [system, system[1:]], 400)}
+    assert "no system" in found[0]["problem"]
+    assert len(found[1]["outputs"]) == 3
+
+
 def test_a_model_without_padding_reads_one_at_a_time(model: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(model, tmp_path / "unpadded")
     config = json.loads((folder / "config.json").read_text())

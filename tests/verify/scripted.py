@@ -73,18 +73,28 @@ def completion(text: str) -> bytes:
     return json.dumps({**answer, "choices": [choice]}).encode()
 
 
-def send(handler: Any, content: bytes, *, status: int = 200, length: int | None = None) -> None:
+def send(
+    handler: Any,
+    content: bytes,
+    *,
+    status: int = 200,
+    length: int | None = None,
+    retry_after: str | None = None,
+) -> None:
     """Sends a body whose header announces `length` bytes."""
     handler.send_response(status)
+    if retry_after is not None:
+        handler.send_header("Retry-After", retry_after)
     handler.send_header("Content-Type", "application/json")
     handler.send_header("Content-Length", str(len(content) if length is None else length))
     handler.end_headers()
     handler.wfile.write(content)
 
 
-def refuse(status: int) -> Callable[[Any], None]:
+def refuse(status: int, *, retry_after: str | None = None) -> Callable[[Any], None]:
     """A reply with an error's status."""
-    return lambda handler: send(handler, b'{"error": {"message": "no"}}', status=status)
+    body = b'{"error": {"message": "no"}}'
+    return lambda handler: send(handler, body, status=status, retry_after=retry_after)
 
 
 def drop(handler: Any) -> None:

@@ -123,6 +123,17 @@ def test_outputs_are_read_by_their_names_and_cut_to_their_range(
     assert verdicts[0].seconds > 0
 
 
+def test_a_conversation_that_the_model_cannot_read_is_no_verdict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = '"problem": "roles must alternate"'
+    program = GREET + ANSWER.replace('"outputs": [4.0, 2.0, len(turns)]', refusal)
+    monkeypatch.setenv("SOURCEWISE_MODEL_PYTHON", _interpreter(tmp_path, program))
+    [verdict] = dialogue.score([_row()], knobs=REWARD)
+    assert (verdict.status, verdict.score) == ("judge_error", None)
+    assert "roles must alternate" in verdict.detail
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [

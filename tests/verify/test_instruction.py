@@ -116,6 +116,7 @@ def test_verdicts_do_not_depend_on_order_or_process() -> None:
         {"length_constraints:number_words": {"relation": "at least", "num_words": "many"}},
         {"keywords:existence": {"keywords": []}},
         {"keywords:existence": {"keywords": ["a("]}},
+        {"keywords:existence": {"keywords": ["absent", "a("]}},
         {"keywords:existence": {"keywords": "letters"}},
         {"keywords:forbidden_words": {"forbidden_words": ["a", 1]}},
         {"language:response_language": {"language": "elvish"}},

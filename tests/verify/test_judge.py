@@ -120,6 +120,17 @@ def test_a_passing_trouble_is_asked_again(server: Scripted, trouble: Callable[[A
     assert len(server.requests) == 5
 
 
+@pytest.mark.parametrize(("retry_after", "least"), [("0.4", 0.4), ("9999", 0.5), ("soon", 0.0)])
+def test_a_busy_server_is_given_the_time_that_it_asks_for(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch, retry_after: str, least: float
+) -> None:
+    monkeypatch.setattr(endpoint, "LONGEST_PAUSE", 0.5)
+    server.reply = _in_turn([refuse(429, retry_after=retry_after), FIVE, FIVE])
+    verdict = _verdict()
+    assert verdict.score == 1.0
+    assert least <= verdict.seconds < 60
+
+
 @pytest.mark.parametrize("trouble", [refuse(429), refuse(500), drop, stall, drip])
 def test_a_judge_that_stays_away_is_no_verdict(
     server: Scripted, trouble: Callable[[Any], None]
@@ -148,7 +159,7 @@ def test_a_judge_that_is_gone_is_given_up(
     server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endpoint, "SILENT", 3)
-    monkeypatch.setattr(judge, "CONCURRENT", 1)
+    monkeypatch.setattr(endpoint, "CONCURRENT", 1)
     server.reply = lambda prompt: refuse(500)
     rows = [attempt("science", {"answer": "x y"}, f"<answer>{n}</answer>") for n in range(20)]
     verdicts = list(science.score(rows, knobs=KNOBS))
@@ -188,7 +199,7 @@ def test_no_more_rows_are_read_than_are_asked_about(server: Scripted) -> None:
     verdicts = science.score(rows(), knobs=KNOBS)
     next(verdicts)
     verdicts.close()
-    assert next(read) <= judge.AHEAD
+    assert next(read) <= endpoint.AHEAD
 
 
 HOSTILE = [

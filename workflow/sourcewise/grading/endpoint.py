@@ -11,9 +11,13 @@ import asyncio
 import json
 import random
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
+CONCURRENT = 16  # questions in flight; a server batches them
+AHEAD = 4 * CONCURRENT  # items read before the first of them is settled
 TRIES = 6
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 MAX_REPLY_BYTES = 1 << 20
@@ -21,6 +25,9 @@ MAX_REPLY_BYTES = 1 << 20
 SILENT = 32
 # A wrong key, a forbidden model, a wrong address: it would be the same for every question.
 _CLOSED = frozenset({401, 403, 404})
+
+Item = TypeVar("Item")
+Value = TypeVar("Value")
 
 
 class SilentError(RuntimeError):
@@ -147,6 +154,26 @@ class Endpoint:
                 if len(content) > MAX_REPLY_BYTES:
                     raise ReplyError(f"{self._url} replies with more than {MAX_REPLY_BYTES} bytes")
         return _text(bytes(content))
+
+
+def in_order(
+    items: Iterable[Item], work: Callable[[Item], Value], client: Endpoint | None
+) -> Iterator[tuple[Item, Value]]:
+    """Items with what `work`, which asks the endpoint, makes of them; several at a time."""
+    waiting: deque[tuple[Item, Future[Value]]] = deque()
+    with ThreadPoolExecutor(CONCURRENT) as threads:
+        try:
+            for item in items:
+                waiting.append((item, threads.submit(work, item)))
+                if len(waiting) == AHEAD:
+                    first, value = waiting.popleft()
+                    yield first, value.result()
+            for first, value in waiting:
+                yield first, value.result()
+        finally:  # also where the caller leaves early, or is interrupted
+            threads.shutdown(wait=False, cancel_futures=True)
+            if client is not None:
+                client.abandon()
 
 
 def _text(content: bytes) -> str:

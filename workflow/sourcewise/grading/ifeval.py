@@ -133,6 +133,8 @@ def _typed(instruction_id: str, name: str, value: Any) -> Any:
     if name in _LISTS:
         kind = "a list of texts"
         fits = isinstance(value, list) and bool(value) and all(map(_is_text, value))
+        for pattern in value if fits else ():
+            _compile(instruction_id, pattern)  # the checkers stop at the first that is not found
     elif _COUNTS.fullmatch(name):
         kind = "a whole number"
         fits = type(value) in (int, float) and value >= 0 and value == value // 1
@@ -142,6 +144,14 @@ def _typed(instruction_id: str, name: str, value: Any) -> Any:
     if not fits:
         raise InstructionError(f"{instruction_id}: {name} {str(value)[:80]!r} is not {kind}")
     return value
+
+
+def _compile(instruction_id: str, pattern: str) -> None:
+    """Keywords are used as regular expressions."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise InstructionError(f"{instruction_id}: {pattern[:80]!r}: {error}") from None
 
 
 def _is_text(value: Any) -> bool:

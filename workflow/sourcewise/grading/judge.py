@@ -13,20 +13,16 @@ import json
 import os
 import re
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from typing import Any, NamedTuple, TypeVar
 
 from sourcewise.grading import untrusted
 from sourcewise.grading.attempts import Outcome, failed, scored
-from sourcewise.grading.endpoint import Endpoint, ReplyError, SilentError
+from sourcewise.grading.endpoint import Endpoint, ReplyError, SilentError, in_order
 from sourcewise.params.distill import Judge
 
 URL, KEY = "SOURCEWISE_JUDGE_URL", "SOURCEWISE_JUDGE_KEY"
-CONCURRENT = 16  # requests in flight; a server batches them
-AHEAD = 4 * CONCURRENT  # items read before the first of them is settled
 MAX_REPLY_TOKENS = 100
 MAX_CONTEXT_CHARS = 20_000  # of each text beside the judged one
 UNAVAILABLE = (
@@ -77,26 +73,14 @@ def each(
     An outcome that says nothing of its seconds took those of its work.
     """
     configured = endpoint(model=knobs.model, seed=knobs.seed, seconds=knobs.seconds)
-    waiting: deque[tuple[Item, Future[Outcome]]] = deque()
+    with configured or nullcontext() as client:
 
-    def timed(item: Item, client: Endpoint | None) -> Outcome:
-        begin = time.perf_counter()
-        outcome = work(item, client)
-        return outcome._replace(seconds=outcome.seconds or time.perf_counter() - begin)
+        def timed(item: Item) -> Outcome:
+            begin = time.perf_counter()
+            outcome = work(item, client)
+            return outcome._replace(seconds=outcome.seconds or time.perf_counter() - begin)
 
-    with configured or nullcontext() as client, ThreadPoolExecutor(CONCURRENT) as threads:
-        try:
-            for item in items:
-                waiting.append((item, threads.submit(timed, item, client)))
-                if len(waiting) == AHEAD:
-                    first, outcome = waiting.popleft()
-                    yield first, outcome.result()
-            for first, outcome in waiting:
-                yield first, outcome.result()
-        finally:  # also where the caller leaves early or is interrupted
-            threads.shutdown(wait=False, cancel_futures=True)
-            if client is not None:
-                client.abandon()
+        yield from in_order(items, timed, client)
 
 
 def rate(question: Question, *, client: Any, knobs: Judge) -> Outcome:

@@ -145,6 +145,9 @@ class RewardModel:
 
     def _read(self, line: bytes) -> tuple[int, Rating]:
         reply = json.loads(line)
+        if problem := reply.get("problem"):
+            detail = f"the reward model cannot read the conversation: {problem}"
+            return reply["number"], Rating({}, "judge_error", detail)
         if n_tokens := reply.get("n_tokens"):
             most = reply["max_tokens"]
             detail = f"conversation and reply have {n_tokens} tokens, the reward model reads {most}"

@@ -133,13 +133,21 @@ def _check(config: Any, report: dict[str, Any], outputs: Sequence[str]) -> None:
 def replies(
     classifier: Classifier, conversations: Sequence[Any], max_tokens: int
 ) -> Iterator[dict[str, Any]]:
-    """What is said of each conversation, in the order of the batches: its outputs or its excess length."""
+    """What is said of each conversation, in any order: its outputs, its excess length or a problem."""
     most = min(max_tokens, classifier.end)
-    read = [Conversation(n, classifier.tokens(turns)) for n, turns in enumerate(conversations)]
-    fitting = [one for one in read if len(one.tokens) <= most]
-    for one in read:
-        if len(one.tokens) > most:
-            yield {"number": one.number, "n_tokens": len(one.tokens), "max_tokens": most}
+    fitting = []
+    for number, turns in enumerate(conversations):
+        try:
+            tokens = classifier.tokens(turns)
+        except (
+            Exception
+        ) as error:  # a chat template may refuse roles or their order, in its own words
+            yield {"number": number, "problem": f"{type(error).__name__}: {error}"}
+            continue
+        if len(tokens) > most:
+            yield {"number": number, "n_tokens": len(tokens), "max_tokens": most}
+        else:
+            fitting.append(Conversation(number, tokens))
     for batch in classifier.batches(fitting):
         for one, outputs in zip(batch, classifier.outputs(batch), strict=True):
             yield {"number": one.number, "outputs": outputs}

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
 
-from sourcewise.params.base import Count, Fraction, Section, Whole
+from sourcewise.params.base import Count, Fraction, Positive, Section, Whole
 
 Category = Literal["math", "code", "science", "instruction", "dialogue"]
 
@@ -120,6 +120,20 @@ class Clean(Section):
     drop_urls: bool
     drop_tables: bool
     drop_bad_references: bool
+
+
+class Constrain(Section):
+    """How constraints are found for instruction queries without any (paper §2.2: Qwen2.5-72B-Instruct).
+
+    `model` stands behind the endpoint `$SOURCEWISE_JUDGE_URL`; it names 1 to `constraints` of them for
+    each query. `seconds` is the longest wait for a reply. Not a section of params.yaml: what the stage
+    constrain makes is raw data, named by a source's `files`.
+    """
+
+    model: str
+    constraints: Count
+    seconds: Positive
+    seed: Whole
 
 
 class Cleaning(Clean):
