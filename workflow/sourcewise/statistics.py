@@ -68,6 +68,19 @@ def _score_bounds(share: float, n: float, quantile: float) -> tuple[float, float
     return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))
 
 
+def exact(successes: int, n: int, confidence: float) -> Interval:
+    """Exact interval of a proportion (Clopper and Pearson 1934, Biometrika 26:404); covers at least as said.
+
+    For rare events, where score intervals cover too little. Raises ValueError for n < 1.
+    """
+    if n < 1:
+        raise ValueError(f"a proportion of {successes} in {n} has no interval")
+    tail = (1 - confidence) / 2
+    low = stats.beta.ppf(tail, successes, n - successes + 1) if successes else 0.0
+    high = stats.beta.ppf(1 - tail, successes + 1, n - successes) if successes < n else 1.0
+    return Interval(successes / n, float(low), float(high), n)
+
+
 def average(means: Sequence[float], n_samples: int, confidence: float) -> Interval:
     """avg@k: the mean of question means in [0, 1], with an interval clustered by question.
 
