@@ -54,6 +54,7 @@ class Tree:
 
     root: Path
     imported: dict[str, Any] | None = None
+    audit: Path | None = None
 
     @property
     def data(self) -> Path:
@@ -80,7 +81,8 @@ class Tree:
         return {
             "seed": 7,
             "report": {
-                "confidence": 0.95, "resamples": 1000, "reference": "base", "title": "A & B"
+                "confidence": 0.95, "resamples": 1000, "reference": "base", "title": "A & B",
+                "audit": str(self.audit) if self.audit else None,
             },
             "distill": {"max_attempts": 2, "stop_score": 0.9},
             "teachers": {"good": teacher, "poor": teacher | {"revision": "r2"}},

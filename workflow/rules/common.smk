@@ -176,6 +176,10 @@ def benchmark_files(wildcards):
     return raw(PARAMS.benchmarks[wildcards.benchmark].queries.files or [])
 
 
+def audit_files(wildcards):
+    return raw([PARAMS.report.audit] if PARAMS.report.audit else [])
+
+
 def raw(files):
     """Files that nobody makes: what they hold counts (`content`), when they were written does not."""
     return ancient(list(files))
@@ -192,6 +196,7 @@ def declare_raw_files():
         (f"distill@{name}", teacher.imported and teacher.imported.files)
         for name, teacher in PARAMS.teachers.items()
     ]
+    named.append(("report", [PARAMS.report.audit] if PARAMS.report.audit else []))
     for stage, files in named:
         try:
             DECLARED.inside(stage, files or [])

@@ -4,6 +4,7 @@
 rule report:
     input:
         everything=everything,
+        audit=audit_files,
     # What it writes to data/report/metrics and data/report/plots stands behind the summary: a hundred
     # small files whose records would each list all inputs.
     output:
@@ -35,6 +36,7 @@ rule report:
             ),
             *("filters", "train", "sampling"),
         ),
+        content=content(audit_files),
         code=CODE("report", "stages.report"),
     shell:
         "{resources.python} -m sourcewise report --seed {params.seed} --report {params.report:q}"

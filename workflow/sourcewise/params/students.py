@@ -44,9 +44,14 @@ class BenchmarkSampling(Section):
 
 
 class Report(Section):
-    """Level of the intervals, bootstrap resamples, and the student that others are set against."""
+    """Level of the intervals, bootstrap resamples, and the student that others are set against.
+
+    `audit` is a file that `sourcewise audit --out` wrote, under data/raw; the page then shows how often
+    verifiers err.
+    """
 
     confidence: Annotated[float, Field(ge=0.5, lt=1.0)]
     resamples: Annotated[int, Field(ge=1000)]
     reference: str | None
     title: str
+    audit: str | None

@@ -33,6 +33,26 @@ score. Every response on which the two differ is listed, to be judged by reading
 {% endfor %}</section>{% endif %}
 """
 
+ERRORS = """{% from "macros" import rate, share %}{% if g.audit %}
+<section id="errors"><h2>Verifier error</h2>
+<p class="see">How often each verifier takes a wrong answer for right, and a right one for wrong, counted on
+answers whose truth is known; right is a score of at least {{ g.audit.min_score }}
+{%- if g.audit.min_score != g.distill.stop_score %}, while the loop here stops at
+{{ g.distill.stop_score }}{% endif %}. Retrying amplifies the first: a query that a teacher never solves is
+accepted within {{ g.distill.max_attempts }} attempt{{ "s" if g.distill.max_attempts != 1 }} with the chance
+under “unsolved, accepted”. “Wrong rows, at most” is the largest share of wrong rows among accepted ones that
+fits what was accepted here at attempt 1. Intervals are exact.</p>
+<div class="scroll"><table><tr><th>verifier<th>labelled set<th class="n">wrong answers
+<th class="n">falsely accepted<th class="n">{{ level }} interval<th class="n">right answers
+<th class="n">falsely rejected<th class="n">not judged<th class="n">unsolved, accepted
+<th class="n">wrong rows, at most<th class="n">{{ level }} interval</tr>
+{% for e in errors %}<tr><td class="w">{{ e.of.verifier }} {{ e.of.version }}<td>{{ e.of.set }}
+<td class="n">{{ e.of.wrong | count }}{{ rate(e.accept) }}
+<td class="n">{{ e.of.right | count }}<td class="n">{{ share(e.reject) }}
+<td class="n">{{ e.of.unjudged | count }}<td class="n">{{ share(e.unsolved) }}{{ rate(e.share) }}</tr>
+{% endfor %}</table></div></section>{% endif %}
+"""
+
 ROWS = """{% from "macros" import cards %}
 <section id="rows"><h2>Where rows went</h2>
 <p class="see">Every row that went no further, by the step and reason that stopped it. Blue bars are rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from sourcewise.error_rates import Audit
 from sourcewise.params.datasets import Dataset
 from sourcewise.params.distill import Distill
 from sourcewise.params.students import Report, Student
@@ -20,7 +21,8 @@ class Gathered:
     """The sections of params.yaml that the report explains, and the numbers behind it.
 
     `waterfalls` maps a dataset to its steps, `losses` a student to (step, loss), `trainings` a student
-    to the content of its training.json, `parameters` is all that stands in the provenance.
+    to the content of its training.json, `parameters` is all that stands in the provenance. `audit` says how
+    often verifiers err, None where nobody counted.
     """
 
     seed: int
@@ -32,6 +34,7 @@ class Gathered:
     comparisons: list[Comparison]
     teachers: list[TeacherNumbers]
     agreements: list[Agreement]
+    audit: Audit | None
     corpus: list[Step]
     waterfalls: dict[str, list[Step]]
     evidence: list[Contamination]

@@ -9,7 +9,16 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from sourcewise.report import corpus, evidence_templates, figures, rows, templates, verdict, wording
+from sourcewise.report import (
+    corpus,
+    errors,
+    evidence_templates,
+    figures,
+    rows,
+    templates,
+    verdict,
+    wording,
+)
 from sourcewise.report.colours import assign
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.style import CSS
@@ -22,6 +31,7 @@ SECTIONS = {
     "pairs": templates.PAIRS,
     "teachers": templates.TEACHERS,
     "published": evidence_templates.PUBLISHED,
+    "errors": evidence_templates.ERRORS,
     "rows": evidence_templates.ROWS,
     "contamination": evidence_templates.CONTAMINATION,
     "datasets": evidence_templates.DATASETS,
@@ -54,6 +64,7 @@ def render(gathered: Gathered) -> str:
         teachers=[rows.teacher_row(one, gathered) for one in gathered.teachers],
         by_category=rows.by_category(gathered),
         agreements=[rows.AgreementRow(a, a.share(report.confidence)) for a in gathered.agreements],
+        errors=errors.rows(gathered),
         layers=corpus.layers(gathered.evidence),
         listed_pairs=sorted(gathered.evidence, key=_closeness)[:LISTED],
         training_keys=_scalar_keys(gathered.trainings),

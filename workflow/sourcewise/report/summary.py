@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sourcewise import statistics
+from sourcewise.report import errors
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.verdict import answer, word
 
@@ -61,6 +62,14 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
             for size in gathered.sizes
         },
         "contaminated": len({pair.query_id for pair in gathered.evidence}),
+        "verifiers": {
+            f"{row.of.verifier} {row.of.version} on {row.of.set}": {
+                **_interval("false_accept", row.accept),
+                **_interval("false_reject", row.reject),
+                **_interval("wrong_rows", row.share),
+            }
+            for row in errors.rows(gathered)
+        },
         "published": {
             one.teacher: {
                 **_interval("agreement", one.share(confidence)),

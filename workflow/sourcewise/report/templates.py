@@ -19,6 +19,7 @@ FRAME = """<!doctype html>
 {% include "compared" %}
 <nav aria-label="Sections"><a href="#scores">Scores</a><a href="#pairs">Pairs</a>
 <a href="#teachers">Teachers</a>{% if g.agreements %}<a href="#published">Published verdicts</a>{% endif %}
+{% if g.audit %}<a href="#errors">Verifier error</a>{% endif %}
 <a href="#rows">Where rows went</a><a href="#contamination">Contamination</a>
 <a href="#datasets">Datasets</a><a href="#training">Training</a><a href="#methods">Methods</a>
 <a href="#parameters">Parameters</a></nav>
@@ -37,6 +38,9 @@ MACROS = """
 {%- macro nothing() %}<p class="none">no data</p>{% endmacro -%}
 {%- macro cards(figures) %}<div class="grid">{% for figure in figures %}<div class="card">
 <h3>{{ figure.title }}</h3>{{ figure.drawing }}</div>{% endfor %}</div>{% endmacro -%}
+{%- macro share(of) %}{% if of %}{{ "%.2f" | format(100 * of.value) }} %{% else %}–{% endif %}{% endmacro -%}
+{%- macro rate(of) %}<td class="n">{{ share(of) }}<td class="n">
+{%- if of %}{{ "%.2f to %.2f" | format(100 * of.low, 100 * of.high) }}{% else %}–{% endif %}{% endmacro -%}
 """
 
 COMPARED = """{% from "macros" import chip %}

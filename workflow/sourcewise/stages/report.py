@@ -3,8 +3,9 @@
 Reads, under `data`, the manifests, Query, Reject and Contamination tables of the corpus; Verdict,
 Response and Perplexity tables of every teacher; Reject and Example tables of every dataset; loss.csv and
 training.json of every student; Verdict and Response tables of every student at every graded benchmark;
-and the files of imported teachers that carry published verdicts. Writes an HTML file, a JSON file of all its
-numbers, and two folders of JSON files: the metrics and the tables of plots that DVC compares.
+the files of imported teachers that carry published verdicts; and an audit of the verifiers. Writes an HTML
+file, a JSON file of all its numbers, and two folders of JSON files: the metrics and the tables of plots that
+DVC compares.
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from sourcewise import tables
 from sourcewise.corpus import columns, reading
+from sourcewise.error_rates import Audit
 from sourcewise.params.datasets import Dataset
 from sourcewise.params.distill import Distill, Import, Teacher
 from sourcewise.params.queries import Benchmark, Columns
@@ -102,6 +106,7 @@ def run(
         ),
         teachers=asked,
         agreements=agreements,
+        audit=None if report.audit is None else _audit(Path(report.audit)),
         corpus=_collected(data / "queries", queries, len(categories)),
         waterfalls={
             size.name: _selected(data, datasets[size.name], len(categories), size) for size in sizes
@@ -245,6 +250,15 @@ def _published(imported: Import) -> Iterator[tuple[Key, bool]]:
                 )
             seen[identity] += 1
             yield (identity, seen[identity]), bool(verdict)
+
+
+def _audit(path: Path) -> Audit:
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist: make it (sourcewise audit --out {path})")
+    try:
+        return Audit.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ValueError(f"{path} is no file of `sourcewise audit --out`: {error}") from None
 
 
 def _loss(path: Path) -> Iterator[tuple[float, float]]:
