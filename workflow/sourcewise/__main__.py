@@ -1,4 +1,4 @@
-"""`python -m sourcewise STAGE --…`: a stage's signature is its command line. `status` is for people.
+"""`python -m sourcewise STAGE --…`: a stage's signature is its command line. Other commands are for people.
 
 A parameter of type Path is one path, a tuple of paths takes several, a Section (or a mapping of them)
 takes the JSON that a rule hands over, anything else is read as JSON and falls back to plain text.
@@ -21,6 +21,13 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from sourcewise.orphans import at_work
+
+# For people; the first word of the command line, and the module whose `main` takes the rest.
+COMMANDS = {
+    "status": "sourcewise.dag.status",
+    "verify": "sourcewise.commands.verify",
+    "audit": "sourcewise.commands.audit",
+}
 
 
 def stages() -> list[str]:
@@ -56,14 +63,19 @@ def _value(hint: Any, given: str | list[str], option: str) -> object:
         raise SystemExit(f"sourcewise: --{option} {given!r} cannot be used: {error}") from None
 
 
+def _is_a_stage(given: Sequence[str]) -> bool:
+    """`verify` is a stage, too: where it is given the tables that only a rule has."""
+    return given[0] in stages() and "--queries" in given
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs one stage; exits with 2 and a message where the command line is wrong."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["status"]:
-        importlib.import_module("sourcewise.dag.status").main(given[1:])
+    if given and given[0] in COMMANDS and not _is_a_stage(given):
+        raise SystemExit(importlib.import_module(COMMANDS[given[0]]).main(given[1:]))
     if not given or given[0] not in stages():
         raise SystemExit(
-            "usage: sourcewise status, or python -m sourcewise STAGE --…\n"
+            f"usage: sourcewise {'|'.join(COMMANDS)}, or python -m sourcewise STAGE --…\n"
             f"stages: {' '.join(stages())}"
         )
     # Threads that spin while they wait slow each other down threefold where jobs share cores; OpenMP

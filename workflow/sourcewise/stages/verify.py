@@ -13,7 +13,7 @@ from typing import Any
 
 from sourcewise import tables
 from sourcewise.grading import judge, sandbox
-from sourcewise.grading.attempts import Attempt, failed, verdict
+from sourcewise.grading.attempts import Attempt, Judged, failed, verdict
 from sourcewise.params.distill import Judge, Verifiers
 from sourcewise.progress import Progress
 from sourcewise.tables import Query, Response, Verdict
@@ -40,13 +40,13 @@ def run(*, queries: Path, responses: Path, verifiers: Verifiers, out: Path) -> N
     if unknown:
         known = ", ".join(VERIFIERS)
         raise ValueError(f"{queries}: no verifier for category {unknown[0]!r}; there are {known}")
-    _prepare(set(categories), verifiers)
+    prepare(set(categories), verifiers)
     rows: list[Verdict | None] = [None] * len(categories)
     progress = Progress(f"verify {responses.name}", len(rows), "responses")
     for category in sorted(set(categories)):
         places = [place for place, name in enumerate(categories) if name == category]
-        judged = _judged(_attempts(category, asked, responses), category, verifiers)
-        for place, row in zip(places, judged, strict=True):
+        verdicts = judged(_attempts(category, asked, responses), category, verifiers)
+        for place, row in zip(places, verdicts, strict=True):
             rows[place] = row
             progress.advance()
     progress.finish()
@@ -68,14 +68,14 @@ def _categories(asked: dict[str, Query], queries: Path, responses: Path) -> list
     return categories
 
 
-def _prepare(categories: set[str], verifiers: Verifiers) -> None:
+def prepare(categories: set[str], verifiers: Verifiers) -> None:
     """Fails or warns now, not after hours of work."""
     if "code" in categories:
         sandbox.probe()
-    judged = [name for name in ("science", "dialogue") if name in categories]
-    judged = [name for name in judged if isinstance(getattr(verifiers, name), Judge)]
-    if judged and judge.address() is None:
-        print(f"verify: {' and '.join(judged)}: {judge.UNAVAILABLE}", file=sys.stderr)
+    asking = [name for name in ("science", "dialogue") if name in categories]
+    asking = [name for name in asking if isinstance(getattr(verifiers, name), Judge)]
+    if asking and judge.address() is None:
+        print(f"verify: {' and '.join(asking)}: {judge.UNAVAILABLE}", file=sys.stderr)
 
 
 def _attempts(category: str, asked: dict[str, Query], responses: Path) -> Iterator[Attempt]:
@@ -93,7 +93,7 @@ def _attempts(category: str, asked: dict[str, Query], responses: Path) -> Iterat
             )
 
 
-def _judged(attempts: Iterator[Attempt], category: str, verifiers: Verifiers) -> Iterator[Verdict]:
+def judged(attempts: Iterator[Attempt], category: str, verifiers: Verifiers) -> Iterator[Judged]:
     """The verdicts of one category's verifier; a category set to null has none."""
     knobs: Any = getattr(verifiers, category)
     module = VERIFIERS[category]

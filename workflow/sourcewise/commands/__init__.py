@@ -1,0 +1,1 @@
+"""Commands for people, above the stages: `sourcewise verify FILE` and `sourcewise audit`."""
