@@ -20,11 +20,14 @@ def ask_once() -> None:
     Half a million small objects live as long as the graph: looking for garbage among them takes a fifth of
     a dry run. Which rule makes a file does not change while the graph is built (there are no checkpoints).
     """
-    from snakemake import common
+    from snakemake import common, rules
     from snakemake.dag import DAG
 
-    gc.set_threshold(200_000, 50, 100)
+    gc.freeze()  # what is imported stays
+    gc.set_threshold(1_000_000, 50, 100)
     common.get_function_params = functools.cache(common.get_function_params)
+    # Imported by name, and asked twice for each job.
+    rules.get_function_params = common.get_function_params
     ask = DAG.file2jobs
 
     async def file2jobs(self: Any, file: Any, wildcards_dict: Any = None) -> Any:

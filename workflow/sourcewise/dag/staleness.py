@@ -45,7 +45,7 @@ class Declarations:
         # For those who explain: the key behind each value handed out, the files behind each code digest.
         self.keys: dict[tuple[str, str], str] = {}
         self.closures: dict[str, dict[str, str]] = {}
-        self.stages = dict(_resolve(yaml.safe_load(dvc_yaml.read_text()), params))
+        self.stages = dict(_resolve(yaml.load(dvc_yaml.read_text(), yaml.CSafeLoader), params))
 
     def value(self, stage: str, key: str, without: str | None = None) -> str:
         """The JSON of a parameter, as its rule hands it on; raises UndeclaredError, KeyError.
@@ -108,8 +108,8 @@ class Declarations:
     def _code(self, stage: str, modules: tuple[str, ...]) -> str:
         roots = [root for module in modules for root in _members(module)]
         files = sorted({file for root in roots for file in closure(root)})
-        deps = [Path(dep) for dep in self._of(stage).deps]
-        missing = [str(f) for f in files if not any(dep in (f, *f.parents) for dep in deps)]
+        deps = set(self._of(stage).deps)
+        missing = [str(f) for f in files if deps.isdisjoint(map(str, (f, *f.parents)))]
         if missing:
             raise UndeclaredError(
                 f"stage {stage!r} runs code of {', '.join(missing)}: add it to the stage's deps "
