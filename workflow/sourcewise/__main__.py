@@ -26,6 +26,7 @@ from sourcewise.orphans import at_work
 COMMANDS = {
     "status": "sourcewise.dag.status",
     "verify": "sourcewise.commands.verify",
+    "audit": "sourcewise.commands.audit",
 }
 
 

@@ -20,11 +20,13 @@ from sourcewise.corpus.reading import rows
 from sourcewise.corpus.references import FORMATS
 from sourcewise.grading import sandbox
 from sourcewise.grading.killable import default_workers
-from sourcewise.verifiers.code import LEETCODE
 
 LIMITS = sandbox.Limits(5, 512)
 PASSED = "every test passed"
 TRIED = 12  # mutants of one program
+# What LeetCode's editor has imported.
+MODULES = ("typing", "collections", "functools", "itertools", "heapq", "bisect", "math", "string")
+LEETCODE = "".join(f"from {module} import *\nimport {module}\n" for module in MODULES)
 
 COUNTED = "#include <iostream>\nstatic int counted = 0;\n"
 PRINTED = (
