@@ -1,12 +1,15 @@
 """Programs are judged by their first tests, and what is expected stays outside of the sandbox."""
 
+import json
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 from rows import attempt
 
 from sourcewise.grading import asserts, sandbox
+from sourcewise.grading.programs.answer import extract
 from sourcewise.grading.sandbox import command
 from sourcewise.params.distill import CodeVerifier
 from sourcewise.tables import Verdict
@@ -128,9 +131,9 @@ def test_a_reference_without_tests_is_a_bad_reference(reference: str) -> None:
 
 def test_the_program_is_the_last_block_that_defines_the_function() -> None:
     answer = "```python\ndef f(x): return 1\n```\nRun it:\n```python\nprint(f(1))\n```"
-    assert code.extract(answer, "f") == "def f(x): return 1\n"
-    assert code.extract("def f(x): return 1", "f") == "def f(x): return 1"
-    assert code.extract("I cannot do that.", "f") is None
+    assert extract(answer, "python", "f") == "def f(x): return 1\n"
+    assert extract("def f(x): return 1", "python", "f") == "def f(x): return 1"
+    assert extract("I cannot do that.", "python", "f") is None
 
 
 def test_set_order_is_the_same_in_every_run() -> None:
@@ -177,3 +180,146 @@ def test_a_sandbox_that_cannot_start_is_no_wrong_answer(monkeypatch: pytest.Monk
                 _verdict(DOUBLE, "def f(x): return 2 * x")
         finally:
             command.command.cache_clear()
+
+
+def test_no_input_is_tried_after_a_program_was_killed() -> None:
+    many = {**SUM, "inputs": ["1 2\n", "5 5\n", "2 2\n"], "outputs": ["3\n", "10", "4"]}
+    program = "a, b = map(int, input().split())\nwhile a == 5: pass\nprint(a + b)"
+    verdict = _verdict(many, program)
+    assert verdict.score == pytest.approx(1 / 3)
+    assert verdict.detail == (r"1 of 3 tests passed; input '5 5\n': timeout, the other 1 not run")
+
+
+def test_a_verdict_says_how_long_it_took_and_what_was_counted() -> None:
+    answer = "```python\nimport time\ndef f(x):\n    time.sleep(0.3)\n    return 2 * x\n```"
+    [judged] = code.score([attempt("code", DOUBLE, answer)], knobs=KNOBS)
+    assert judged.seconds > 0.6
+    assert json.loads(judged.facts) == {"passed": 2, "tests": 2}
+
+
+def test_what_the_question_gave_need_not_be_repeated() -> None:
+    given = {
+        **_asserting("assert f(root) == 3"),
+        "prelude": "from typing import List\nLIMIT = 3",
+        "setup": "root = Node(1)",
+    }
+    program = (
+        "from __future__ import annotations\nclass Node:\n    def __init__(self, n): self.n = n\n"
+        "def f(node: List[int]): return node.n + LIMIT - 1"
+    )
+    assert _verdict(given, program).score == 1.0
+
+
+SOLVED = {
+    "call_type": "solve",
+    "fn_name": "f",
+    "calls": ["f(1)", "f(2)", "f(3)", "f(4)"],
+    "solution": "def f(x): return [x / 10, str(x)]",
+}
+
+
+def test_a_solution_says_what_is_expected() -> None:
+    verdict = _verdict(SOLVED, "def f(x): return [x / 10 + (x == 2) + 1e-9, str(x)]")
+    assert verdict.score == pytest.approx(2 / 3)
+    assert verdict.detail == "2 of 3 tests passed; f(2) gave [1.200000001, '2'], wanted [0.2, '2']"
+
+
+@pytest.mark.parametrize(
+    ("oracle", "solution", "program", "passes"),
+    [
+        ("equal", "0.0", "1e-9", True),
+        ("equal", "0.0", "1e-3", False),
+        ("equal", "[1, 2]", "(1, 2)", False),
+        ("equal", "[1, 2.0]", "[1, 2.0000001]", True),
+        ("equal", "{1: 0.5}", "{1: 0.50000001}", True),
+        ("set", "(1, 2, 2)", "[2, 1]", True),
+        ("set", "(1, 2)", "[2, 1, 3]", False),
+        ("truth", "True", "object()", True),
+        ("truth", "False", "None", True),
+        ("truth", "None", "0", False),
+        ("root", "2.0", "2.00001", True),
+        ("root", "2.0", "True", False),
+        ("root", "2.0", "float('nan')", False),
+    ],
+)
+def test_an_oracle_says_when_a_value_meets_the_solution(
+    oracle: str, solution: str, program: str, passes: bool
+) -> None:
+    reference = {
+        **SOLVED,
+        "calls": ["f([-2, 1])"],
+        "oracle": oracle,
+        "atol": 1e-4 if oracle == "root" else 0,
+        "solution": f"def f(x): return {solution}",
+    }
+    assert (_verdict(reference, f"def f(x): return {program}").score == 1.0) is passes
+
+
+LOOPED = {
+    "call_type": "replay",
+    "fn_name": "double",
+    "solution": "def double(x): return x * 2",
+    "test": (
+        "import random\ndef check(candidate):\n    for n in range(5):\n"
+        "        x = random.randint(1, 10**9) if n else 7\n"
+        "        assert candidate(x) - x == x\n    assert candidate([n]) == [n, n], 'a list'"
+    ),
+}
+
+
+def test_a_test_with_a_loop_judges_values_and_never_meets_the_program() -> None:
+    knobs = KNOBS.model_copy(update={"max_tests": 10})
+    programs = {
+        "def double(x): return x + x": 1.0,
+        "def double(x): return 14": 1 / 6,
+        "def double(x): return [x, x]": 0.0,
+        "def double(x):\n    if type(x) is list: raise ValueError\n    return x + x": 5 / 6,
+        "class A:\n    def __sub__(self, x): return x\ndef double(x): return A()": 0.0,
+        "import os\ndef double(x): os._exit(0)": 0.0,
+        "def double(x):\n    v = x\n    for _ in range(450): v = (v,)\n    return v": 0.0,
+    }
+    rows = [attempt("code", LOOPED, f"```python\n{program}\n```") for program in programs]
+    verdicts = list(code.score(rows, knobs=knobs))
+    assert [verdict.score for verdict in verdicts] == pytest.approx(list(programs.values()))
+
+
+GOOD = [DOUBLE, SUM, SOLVED, LOOPED, _asserting("assert f(1) == [0] * 3 + [2 ** 5]")]
+BAD = [
+    ("", "Invalid JSON"),
+    ("[" * 100_000, "JSON"),
+    ({**SUM, "outputs": ["3"]}, "2 inputs but 1 outputs"),
+    ({**SUM, "language": "cobol"}, "no runner for 'cobol'"),
+    ({"call_type": "none"}, "call_type"),
+    (_asserting(), "without assert_case"),
+    (_asserting("assert f(1) == 1 / 0"), "has no value"),
+    (_asserting("assert f(1) == 9 ** 9 ** 9"), "has no value"),
+    (_asserting("assert f(1) == 'a' * 10 ** 10"), "has no value"),
+    (_asserting("assert sorted(f(1), key=len) == [1]"), "is a function"),
+    (_asserting("assert " + "not " * 3000 + "f(1)"), "RecursionError"),
+    ({**SOLVED, "solution": "def f(x): return 1 // (x - 2)"}, "f(2): ZeroDivisionError"),
+    ({**SOLVED, "solution": "while True: pass"}, "timeout"),
+    ({**LOOPED, "solution": "def double(x): return 0"}, "fails its own test"),
+    ({**LOOPED, "test": "def check(candidate): pass"}, "fails its own test"),
+    ({**LOOPED, "test": "def check(candidate):\n    while 1: pass"}, "timeout"),
+]
+
+
+def test_references_that_no_program_could_meet_are_named_in_order() -> None:
+    given = [one for bad, _ in BAD for one in (bad, GOOD[0])] + GOOD
+    texts = [one if isinstance(one, str) else json.dumps(one) for one in given]
+    found = list(code.problems(iter(texts), knobs=KNOBS))
+    assert found[1::2][: len(BAD)] == [None] * len(BAD)
+    assert found[2 * len(BAD) :] == [None] * len(GOOD)
+    for problem, (_, words) in zip(found[::2], BAD, strict=False):
+        assert words in str(problem)
+
+
+def test_a_comparison_costs_little_whatever_values_come() -> None:
+    step = 2**61 - 1  # all have the same hash
+    hostile = [[i * step for i in range(30_000)], [[]] * 200_000, 10**300_000, "a" * 10**6]
+    cases = ["set(f(1)) == {1}", "sum(f(1), 0) == 1", "f(1) * f(1) * f(1) == 1", "f(1) ** 9 == 1"]
+    begin = time.process_time()
+    for case in cases:
+        check = asserts.split(f"assert {case}", "f")
+        assert not any(check.passes([value] * len(check.calls)) for value in hostile)
+    assert time.process_time() - begin < 5

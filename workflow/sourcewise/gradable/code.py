@@ -1,68 +1,125 @@
-"""References of programs: asserts that can be split, or inputs with their outputs."""
+"""What a program has to do, as the reference of its query says, and whether anything can be judged by it.
+
+`call_type` is the form:
+assert  asserts over calls of `fn_name`; each is split (`grading.asserts`), up to its comparison;
+std     what the program reads and what it must write;
+solve   calls of `fn_name`; what is expected is what `solution` gives, asked once in a sandbox of its own;
+replay  a test that cannot be split (loops, helpers, C++): it runs in a sandbox without the program.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sourcewise.gradable.declaration import declaration
 from sourcewise.gradable.unusable import UnusableReferenceError
 from sourcewise.grading import asserts
 
-LANGUAGES = ("python", "cpp")
+LANGUAGES = {
+    "assert": ("python",),
+    "std": ("python", "cpp"),
+    "solve": ("python",),
+    "replay": ("python", "cpp"),
+}
 
 
 class Reference(BaseModel):
-    """A reference's tests, of either kind."""
+    """A reference's tests, of any form.
+
+    `prelude` is what the question gave before the program (imports, helpers), `setup` what the tests
+    need after it. `oracle` says when a value meets the expected one of `solve`: equal within `atol`,
+    equal as sets, equal in truth (anything but False and None), or a root of the polynomial asked for.
+    """
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
-    call_type: str
+    call_type: Literal["assert", "std", "solve", "replay"]
+    language: str = "python"
     fn_name: str = ""
+    prelude: str = ""
+    setup: str = ""
     assert_case: list[str] = []
     inputs: list[str] = []
     outputs: list[str] = []
-    language: str = "python"
+    calls: list[str] = []
+    solution: str = ""
+    oracle: Literal["equal", "set", "truth", "root"] = "equal"
+    atol: float = Field(default=0.0, ge=0.0, strict=False)
+    test: str = ""
+
+    @property
+    def name(self) -> str:
+        """The function's or method's name without its class; raises UnusableReferenceError."""
+        if self.call_type == "replay" and self.language == "cpp":
+            return declaration(self.prelude).name
+        return self.fn_name.rpartition(".")[2]
 
 
 def problems(references: Iterable[str]) -> Iterator[str | None]:
-    """For each reference why no program could be judged against it, None where it is usable."""
-    for reference in references:
+    """For each reference why no program could be judged by it, None where it is usable.
+
+    It is read and no more: nothing runs that a reference brings with it.
+    """
+    for text in references:
         try:
-            checks(read(reference))
+            reference = read(text)
+            checks(reference)
         except UnusableReferenceError as error:
             yield str(error)
         else:
-            yield None
+            yield runner_problem(reference)
 
 
-def read(reference: str) -> Reference:
-    """A reference; raises UnusableReferenceError where it is none or of a language that is not known."""
+def read(text: str) -> Reference:
+    """The reference that a query carries; raises UnusableReferenceError."""
     try:
-        found = Reference.model_validate_json(reference)
+        reference = Reference.model_validate_json(text)
     except ValidationError as error:
-        raise UnusableReferenceError(" ".join(str(error).split())) from None
-    if found.language not in LANGUAGES:
-        known = ", ".join(LANGUAGES)
-        raise UnusableReferenceError(f"language {found.language!r} is none of {known}")
-    return found
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the reference"
+        raise UnusableReferenceError(f"{where}: {first['msg']}") from None
+    missing = [name for name in _needed(reference) if not getattr(reference, name)]
+    if missing:
+        raise UnusableReferenceError(
+            f"call_type {reference.call_type!r} without {' and '.join(missing)}"
+        )
+    if len(reference.inputs) != len(reference.outputs):
+        raise UnusableReferenceError(
+            f"{len(reference.inputs)} inputs but {len(reference.outputs)} outputs"
+        )
+    if reference.call_type == "replay" and reference.language == "cpp":
+        declaration(reference.prelude)
+    return reference
 
 
-def checks(reference: Reference) -> list[asserts.Check]:
-    """The asserts of a reference, none where it has inputs and outputs.
+def _needed(reference: Reference) -> tuple[str, ...]:
+    match reference.call_type:
+        case "assert":
+            return "fn_name", "assert_case"
+        case "std":
+            return "inputs", "outputs"
+        case "solve":
+            return "fn_name", "calls", "solution"
+    python = reference.language == "python"
+    return ("fn_name", "test", "solution") if python else ("prelude", "test")
 
-    Raises UnusableReferenceError where it has no tests or one that cannot be used.
-    """
-    if reference.call_type == "assert" and reference.assert_case and reference.fn_name:
-        name = reference.fn_name.rpartition(".")[2]
-        try:
-            return [asserts.split(case, name) for case in reference.assert_case]
-        except asserts.UnsupportedTestError as error:
-            raise UnusableReferenceError(str(error)) from None
-    pairs = len(reference.inputs) == len(reference.outputs)
-    if reference.call_type == "std" and reference.inputs and pairs:
-        return []
-    raise UnusableReferenceError(
-        f"call_type {reference.call_type!r} with {len(reference.assert_case)} asserts, fn_name "
-        f"{reference.fn_name!r}, {len(reference.inputs)} inputs and {len(reference.outputs)} outputs"
-    )
+
+def runner_problem(reference: Reference) -> str | None:
+    """Why no program of the reference's language can be run, None where one can."""
+    languages = LANGUAGES[reference.call_type]
+    if reference.language in languages:
+        return None
+    known = " and ".join(map(repr, languages))
+    return f"no runner for {reference.language!r} of call_type {reference.call_type!r}, only for {known}"
+
+
+def checks(reference: Reference, max_tests: int | None = None) -> list[asserts.Check]:
+    """The asserts, split, by default all; raises UnusableReferenceError for one that nothing could meet."""
+    try:
+        cases = reference.assert_case[:max_tests]
+        return [asserts.split(case, reference.name) for case in cases]
+    except asserts.UnsupportedTestError as error:
+        raise UnusableReferenceError(str(error)) from None

@@ -42,7 +42,18 @@ class Columns(Section):
     prompt: str | None = None
     messages: str | None = None
     reference: str | None = None
-    reference_format: Literal["answer", "after_hashes", "ifeval", "tests", "json"] = "answer"
+    reference_format: Literal[
+        "answer",
+        "after_hashes",
+        "ifeval",
+        "tests",
+        "humaneval",
+        "humaneval_cpp",
+        "mbpp",
+        "evalplus",
+        "livecodebench",
+        "json",
+    ] = "answer"
 
     @model_validator(mode="after")
     def _one_prompt(self) -> Columns:

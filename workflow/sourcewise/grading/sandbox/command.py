@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from sourcewise.grading.sandbox import inside
@@ -36,15 +38,16 @@ Code is never run without the sandbox."""
 
 @functools.cache
 def command() -> tuple[str, ...]:
-    """bwrap with all its flags, ending with the interpreter and the program that runs inside.
+    """bwrap with all its flags; what it is to run comes after them.
 
-    The caller puts descriptors in the place of the elements "SECCOMP" and "INFO".
+    The caller puts descriptors in the place of the elements "SECCOMP" and "INFO", and what else the
+    program may read in the place of "BINDS".
     Raises SandboxUnavailableError where bwrap or a usable interpreter is missing.
     """
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         raise SandboxUnavailableError(NO_BWRAP)
-    python, binds = interpreter()
+    _, binds = interpreter()
     # No /proc and three devices: what is not there needs no guard. Without --remount-ro the root
     # would be a writable file system without a limit.
     return (
@@ -53,19 +56,38 @@ def command() -> tuple[str, ...]:
         *("--uid", str(NOBODY), "--gid", str(NOBODY), "--hostname", "sandbox"),
         *("--ro-bind", "/usr", "/usr", *_links(), *binds),
         *(part for device in DEVICES for part in ("--dev-bind", device, device)),
+        "BINDS",
         *("--size", str(TMP_BYTES), "--tmpfs", "/tmp", "--remount-ro", "/", "--chdir", "/tmp"),
         # A fixed hash seed: the order of a set must not change a verdict.
-        *("--setenv", "PYTHONHASHSEED", "0", "--seccomp", "SECCOMP", "--info-fd", "INFO", "--"),
-        *(python, "-s", "-S", "-B", "-c", Path(inside.__file__).read_text("utf-8")),
+        *("--setenv", "PYTHONHASHSEED", "0", "--seccomp", "SECCOMP", "--info-fd", "INFO"),
     )
 
 
+@functools.cache
+def python() -> tuple[str, ...]:
+    """The interpreter with the program that runs inside, around the one that nobody trusts."""
+    return interpreter()[0], "-s", "-S", "-B", "-c", Path(inside.__file__).read_text("utf-8")
+
+
+def binary(seconds: float, memory_mb: int, program: Sequence[str]) -> tuple[str, ...]:
+    """A program that is no Python's, under the same limits as `inside` sets."""
+    cpu = math.ceil(seconds)
+    limits = (
+        *(f"--cpu={cpu}:{cpu + 1}", f"--as={memory_mb << 20}", f"--fsize={inside.FILE_BYTES}"),
+        *(f"--nofile={inside.OPEN_FILES}", f"--stack={inside.STACK_BYTES}"),
+        *(f"--nproc={inside.PROCESSES}", "--core=0"),
+    )
+    start = 'echo ready && exec prlimit "$@"'
+    return "/bin/sh", "-c", start, "sh", *limits, "--", *program
+
+
+@functools.cache
 def interpreter() -> tuple[str, tuple[str, ...]]:
     """A Python that the sandboxed user can read, this one's if possible, and the binds it needs."""
     own = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
     system = [f"/usr/bin/{own.name}", f"/usr/local/bin/{own.name}", "/usr/bin/python3"]
     for candidate in (own, *map(Path, system)):
-        if candidate.exists() and _readable(candidate):
+        if reachable(candidate):
             prefix = str(candidate.resolve().parent.parent)
             inside_usr = Path(prefix).is_relative_to("/usr")
             return str(candidate), () if inside_usr else ("--ro-bind", prefix, prefix)
@@ -75,9 +97,9 @@ def interpreter() -> tuple[str, tuple[str, ...]]:
     )
 
 
-def _readable(path: Path) -> bool:
-    """Whether uid NOBODY (as root) or this user reaches a file; root's home is closed to others."""
-    if os.geteuid() != 0:
+def reachable(path: Path) -> bool:
+    """Whether uid NOBODY (as root) or this user reaches a path; root's home is closed to others."""
+    if os.geteuid() != 0 or not path.exists():
         return os.access(path, os.R_OK | os.X_OK)
     return all(parent.stat().st_mode & 0o001 for parent in (path, *path.resolve().parents))
 

@@ -4,54 +4,36 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import select
 import subprocess
 import time
-from pathlib import Path
-from typing import NamedTuple
 
-LOOK_MS = 50
+from sourcewise.grading.sandbox.watch import LOOK_MS, Limits, Watch
+
 READ_BYTES = 1 << 16
-MIB = 1 << 20
-TREE_FACTOR = 1.5  # the whole tree of processes may hold this many times one process's memory
-
-
-class Limits(NamedTuple):
-    """CPU seconds and MiB of memory for one program; a sleeper is ended after `wall_seconds`."""
-
-    seconds: float
-    memory_mb: int
-
-    @property
-    def wall_seconds(self) -> float:
-        """Generous, because a loaded machine must not change a verdict."""
-        return 3 * self.seconds + 2
 
 
 class Conversation:
     """Sends a request to a process and collects what it writes."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], request: bytes, *, output_bytes: int
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], request: bytes, *, limits: Limits) -> None:
         if not (process.stdin and process.stdout and process.stderr):
             raise ValueError("the process needs pipes for its input, output and errors")
-        self._process, self._unsent, self._room = process, memoryview(request), output_bytes
+        self._process, self._unsent, self._limits = process, memoryview(request), limits
         self._pipes = (process.stdin, process.stdout, process.stderr)
         self._stdin, self._stdout, self._stderr = (pipe.fileno() for pipe in self._pipes)
         for pipe in self._pipes:
             os.set_blocking(pipe.fileno(), False)
         self.output, self.errors = bytearray(), bytearray()
 
-    def run(self, limits: Limits) -> str | None:
+    def run(self) -> str | None:
         """Until the process ends (None), or why it must be ended: timeout, memory or output."""
         ended = os.pidfd_open(self._process.pid)
         poll = select.poll()
         for descriptor in (ended, self._stdout, self._stderr):
             poll.register(descriptor, select.POLLIN)
         poll.register(self._stdin, select.POLLOUT)
-        deadline = time.monotonic() + limits.wall_seconds
+        watch = Watch(self._process.pid, self._limits)
         look = time.monotonic() + LOOK_MS / 1000
         try:
             while True:
@@ -59,18 +41,16 @@ class Conversation:
                 for descriptor in events.keys() - {ended}:
                     if not self._serve(descriptor):
                         poll.unregister(descriptor)
-                if len(self.output) + len(self.errors) > self._room:
+                if self._room() < 0:
                     return "output"
                 if ended in events:
                     self._drain()
                     return None
                 now = time.monotonic()
-                if now > deadline:
-                    return "timeout"
                 if now > look:
                     look = now + LOOK_MS / 1000
-                    if tree_bytes(self._process.pid) > TREE_FACTOR * limits.memory_mb * MIB:
-                        return "memory"
+                    if reason := watch.exceeded():
+                        return reason
         finally:
             os.close(ended)
 
@@ -98,24 +78,16 @@ class Conversation:
     def _drain(self) -> None:
         """Reads what the pipes still hold; a process left behind may keep them open for ever."""
         for descriptor in (self._stdout, self._stderr):
-            before = -1
-            while before < len(self.output) + len(self.errors) <= self._room:
-                before = len(self.output) + len(self.errors)
+            before = None
+            while before != self._room() >= 0:
+                before = self._room()
                 self._read(descriptor)
+
+    def _room(self) -> int:
+        """Bytes that the program may still write; below 0 where it wrote too much."""
+        return self._limits.output_bytes - len(self.output) - len(self.errors)
 
     def close(self) -> None:
         """Closes the pipes."""
         for pipe in self._pipes:
             pipe.close()
-
-
-def tree_bytes(pid: int) -> int:
-    """Resident memory of a process and all its descendants; those that vanish meanwhile count 0."""
-    total, waiting = 0, [pid]
-    while waiting:
-        process = Path(f"/proc/{waiting.pop()}")
-        with contextlib.suppress(OSError, IndexError):
-            total += int((process / "statm").read_text().split()[1]) * resource.getpagesize()
-            for task in (process / "task").iterdir():
-                waiting += map(int, (task / "children").read_text().split())
-    return total

@@ -59,9 +59,9 @@ def _plain(parsed: Any) -> Any:
         case "s" | "d" if len(content) > MAX_HASHED:
             raise ValueError("too many entries")
         case "s":
-            return {_plain(part) for part in content}
+            return {_hashable(_plain(part)) for part in content}
         case "d":
-            return {_plain(key): _plain(part) for key, part in content}
+            return {_hashable(_plain(key)): _plain(part) for key, part in content}
         case "b":
             return bytes.fromhex(content)
         case "c":
@@ -69,3 +69,8 @@ def _plain(parsed: Any) -> Any:
         case "o":
             return Opaque(str(content))
     raise ValueError(f"unknown tag {tag!r}")
+
+
+def _hashable(value: Any) -> Any:
+    """A set within a set, or as a key, was a frozenset."""
+    return frozenset(value) if isinstance(value, set) else value

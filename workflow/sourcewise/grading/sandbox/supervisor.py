@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import select
 import signal
@@ -12,19 +11,21 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sourcewise.grading.sandbox import decode, seccomp
+from sourcewise.grading.sandbox import seccomp
 from sourcewise.grading.sandbox.command import (
     NO_NAMESPACES,
     NOBODY,
     SandboxUnavailableError,
     command,
 )
-from sourcewise.grading.sandbox.conversation import Conversation, Limits
+from sourcewise.grading.sandbox.conversation import Conversation
+from sourcewise.grading.sandbox.watch import Limits
 
-OUTPUT_BYTES = 1 << 20
 READY = b"ready\n"
 END_MS = 30_000
 STARTS = 3  # a machine out of processes for a moment must not look like a wrong answer
+NO_MEMORY = ("MemoryError", "std::bad_alloc", "out of memory", "memory exhausted")
+SHOWN = 2000  # characters of the errors' beginning, and as many of their end
 _CPU_SIGNALS = (signal.SIGXCPU, signal.SIGKILL)
 
 
@@ -44,43 +45,15 @@ class _Raw(NamedTuple):
     errors: bytes
 
 
-def run_script(program: str, stdin: str, *, limits: Limits) -> Result:
-    """A program run as a script on one input."""
-    request = _request(program, [], limits) + stdin.encode("utf-8", "replace")
-    return _run(request, limits)
+def run(
+    program: Sequence[str], request: bytes, *, limits: Limits, binds: Sequence[str] = ()
+) -> Result:
+    """Runs a program on its input; one that did not start is tried again and then an error, no verdict.
 
-
-def evaluate(
-    program: str, expressions: Sequence[str], *, limits: Limits
-) -> tuple[Result, list[decode.Value]]:
-    """The values of expressions in the namespace of a program, one process for all.
-
-    Fewer values than expressions come back where the program ended in between.
+    Its first words are READY; `binds` are flags of bwrap.
     """
-    result = _run(_request(program, expressions, limits), limits)
-    lines = result.output.split(b"\n")[:-1]  # a last line without its end was cut
-    return result, [decode.value(line) for line in lines[: len(expressions)]]
-
-
-def probe() -> None:
-    """Makes one sandbox and uses it; raises SandboxUnavailableError with the remedy where that fails."""
-    result, values = evaluate("def f(x): return x + 1", ["f(41)"], limits=Limits(5, 512))
-    if result.ended != "exit" or values != [decode.Value(42, None)]:
-        raise SandboxUnavailableError(
-            NO_NAMESPACES.format(problem=f"a test program ended with {result}")
-        )
-
-
-def _request(program: str, expressions: Sequence[str], limits: Limits) -> bytes:
-    parts = [text.encode("utf-8", "replace") for text in (program, *expressions)]
-    numbers = [math.ceil(limits.seconds), limits.memory_mb, *map(len, parts)]
-    return " ".join(map(str, numbers)).encode() + b"\n" + b"".join(parts)
-
-
-def _run(request: bytes, limits: Limits) -> Result:
-    """Runs a request; a sandbox that did not start is tried again and then an error, never a verdict."""
     for _ in range(STARTS):
-        raw = _start(request, limits)
+        raw = _start([*command(), "--", *program], request, limits, binds)
         if raw.output.startswith(READY):
             return _result(raw)
     problem = raw.errors.decode("utf-8", "replace").strip() or f"it ended with code {raw.code}"
@@ -92,23 +65,27 @@ def _result(raw: _Raw) -> Result:
     code = raw.code - 128 if raw.code > 128 else raw.code
     if raw.stopped is not None:
         ended = raw.stopped
+    elif raw.code and any(words in errors for words in NO_MEMORY):
+        ended = "memory"
     elif raw.code > 128:
         ended = "timeout" if code in _CPU_SIGNALS else "crash"
     else:
-        ended = "memory" if raw.code and "MemoryError" in errors else "exit"
-    return Result(ended, raw.code, raw.output[len(READY) :], errors[-500:])
+        ended = "exit"
+    if len(errors) > 2 * SHOWN:
+        errors = f"{errors[:SHOWN]}\n…\n{errors[-SHOWN:]}"
+    return Result(ended, raw.code, raw.output[len(READY) :], errors)
 
 
-def _start(request: bytes, limits: Limits) -> _Raw:
+def _start(parts: Sequence[str], request: bytes, limits: Limits, binds: Sequence[str]) -> _Raw:
     """One sandbox from start to its certain end."""
     filter_fd, info_fd, info_write = _filled_pipe(seccomp.program()), *os.pipe()
-    fds = {"SECCOMP": str(filter_fd), "INFO": str(info_write)}
+    filled = {"SECCOMP": [str(filter_fd)], "INFO": [str(info_write)], "BINDS": binds}
     # uid 65534 inside still is root outside, and root is exempt from RLIMIT_NPROC.
     identity: dict[str, Any] = (
         {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
     )
     process = subprocess.Popen(
-        [fds.get(part, part) for part in command()],
+        [word for part in parts for word in filled.get(part, [part])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -119,9 +96,9 @@ def _start(request: bytes, limits: Limits) -> _Raw:
     )
     os.close(filter_fd)
     os.close(info_write)
-    conversation = Conversation(process, request, output_bytes=OUTPUT_BYTES)
+    conversation = Conversation(process, request, limits=limits)
     try:
-        stopped = conversation.run(limits)
+        stopped = conversation.run()
     finally:
         _end(process, info_fd)
         conversation.close()

@@ -1,0 +1,3 @@
+// Never ends.
+#include <bits/stdc++.h>
+int main() { volatile long n = 0; for (;;) ++n; }

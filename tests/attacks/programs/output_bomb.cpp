@@ -1,0 +1,3 @@
+// Writes without end.
+#include <cstdio>
+int main() { for (;;) std::puts("x7Gq"); }
