@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sourcewise.commands import counting, labelled, programs
-from sourcewise.commands.mutants import mutants
+from sourcewise.commands.mutants import cpp_mutants, mutants
 from sourcewise.commands.programs import Program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +40,7 @@ def _gsm8k(folder: Path) -> None:
 
 def _mbpp(folder: Path) -> None:
     def row(code: str, *tests: str) -> dict[str, Any]:
-        return {"text": "?", "code": code, "test_list": tests, "test_setup_code": ""}
+        return {"task_id": 1, "text": "?", "code": code, "test_list": tests, "test_setup_code": ""}
 
     rows = [
         row("def add(a, b):\r\n  return a + b", "assert add(1, 2) == 3", "assert add(2, 2) == 4"),
@@ -134,28 +134,45 @@ def test_the_statuses_that_say_nothing_of_an_answer_are_those_of_the_report() ->
     assert ast.literal_eval(call.args[0]) == counting.UNJUDGED
 
 
-def test_a_mutant_differs_from_its_program_in_one_place() -> None:
-    program = "def f(a, b):\n    if a < 3 and b:\n        return a + 1\n    return True"
-    assert list(mutants(program)) == [
+def test_a_mutant_differs_from_its_program_in_one_place_from_the_end_of_the_text() -> None:
+    program = "def f(a, b):\n    if a < 3 and b:\n        return a + 1\n    return True\nf(1, 2)"
+    assert [text.removesuffix("\nf(1, 2)") for text in mutants(program, "f")] == [
+        "def f(a, b):\n    if a < 3 and b:\n        return a + 1\n    return False",
         "def f(a, b):\n    if a < 3 and b:\n        return a + 1\n    return None",
-        "def f(a, b):\n    if a < 3 or b:\n        return a + 1\n    return True",
-        "def f(a, b):\n    if a < 3 and b:\n        return None\n    return True",
-        "def f(a, b):\n    if a <= 3 and b:\n        return a + 1\n    return True",
-        "def f(a, b):\n    if a < 3 and b:\n        return a - 1\n    return True",
-        "def f(a, b):\n    if a < 4 and b:\n        return a + 1\n    return True",
         "def f(a, b):\n    if a < 3 and b:\n        return a + 2\n    return True",
+        "def f(a, b):\n    if a < 3 and b:\n        return a - 1\n    return True",
+        "def f(a, b):\n    if a < 3 and b:\n        return None\n    return True",
+        "def f(a, b):\n    if a < 4 and b:\n        return a + 1\n    return True",
+        "def f(a, b):\n    if a < 3 or b:\n        return a + 1\n    return True",
+        "def f(a, b):\n    if a >= 3 and b:\n        return a + 1\n    return True",
+    ]
+    assert next(mutants(program)).endswith("f(1, 3)")
+
+
+def test_a_mutant_in_cpp_leaves_types_and_pointers_alone() -> None:
+    program = "vector<int*> f(int *a){ return a->b<3 && n%10 ? *a * 2 : true; }"
+    assert list(cpp_mutants(program)) == [
+        "vector<int*> f(int *a){ return a->b<3 && n%10 ? *a * 2 : false; }",
+        "vector<int*> f(int *a){ return a->b<3 && n%10 ? *a * 3 : true; }",
+        "vector<int*> f(int *a){ return a->b<3 && n%10 ? *a + 2 : true; }",
+        "vector<int*> f(int *a){ return a->b<3 && n%11 ? *a * 2 : true; }",
+        "vector<int*> f(int *a){ return a->b<3 && n*10 ? *a * 2 : true; }",
+        "vector<int*> f(int *a){ return a->b<3 || n%10 ? *a * 2 : true; }",
+        "vector<int*> f(int *a){ return a->b<4 && n%10 ? *a * 2 : true; }",
     ]
 
 
 def test_labels_of_programs_come_from_running_their_own_tests() -> None:
-    def program(code: str, tests: str) -> Program:
-        return Program("?", code, {}, tests)
+    def program(code: str, tests: str, language: str = "python") -> Program:
+        return Program("f", "?", code, {"fn_name": "f"}, tests, language=language)
 
     given = [
         program("def f(x): return x + 1", "assert f(1) == 2"),
         program("def f(x): return x", "assert f(1) == 2"),
         program("def f(x): pass", "assert f(1) is None"),
         program("import sys\nsys.exit(0)", "assert False"),
+        program("int f(int x){ return x+1; }", "int main(){ assert(f(1) == 2); }", "cpp"),
+        program("int f(int x){ return x; }", "int main(){ assert(f(1) == 2); }", "cpp"),
     ]
     found = list(programs.labelled(given))
     assert [(one.label, one.reason) for one in found] == [
@@ -164,6 +181,9 @@ def test_labels_of_programs_come_from_running_their_own_tests() -> None:
         (None, "fails its own tests"),
         (True, ""),
         (None, "no mutant of 12 fails its tests"),
+        (None, "fails its own tests"),
+        (True, ""),
+        (False, ""),
         (None, "fails its own tests"),
     ]
     assert found[1].code != found[0].code
@@ -174,7 +194,7 @@ def test_every_built_in_set_of_the_data_folder_has_answers_of_both_labels() -> N
     if not folder.is_dir():
         pytest.skip("needs ../shared/data")
     for name, chosen in labelled.SETS.items():
-        if chosen.category == "code" and name != "humaneval_cpp":
+        if chosen.category == "code":
             continue  # running them all takes minutes
         labels = {row.given["label"] for row in labelled.read(folder, name) if row.attempt}
         assert labels == {True, False}, name

@@ -90,7 +90,7 @@ def _ifeval(prompts: Path, responses: Path) -> Iterator[Answer]:
 def _programs(source: Callable[[Path], Iterator[programs.Program]], path: Path) -> Iterator[Answer]:
     """Reference programs (right) and a mutant of each (wrong), as running the set's own tests shows."""
     for program in programs.labelled(source(path)):
-        text = f"```{program.language}\n{program.code}\n```"
+        text = f"```{program.language}\n{program.whole}\n```"
         yield Answer(program.question, program.reference, text, program.label, program.reason)
 
 
@@ -108,6 +108,8 @@ SETS = {
     ),
     "humaneval": _set("humaneval/HumanEval.jsonl.gz", programs.humaneval),
     "mbpp": _set("mbpp/mbpp.jsonl", programs.mbpp),
+    "humanevalplus": _set("humanevalplus/HumanEvalPlus.jsonl.gz", programs.evalplus),
+    "mbppplus": _set("mbppplus/MbppPlus.jsonl.gz", programs.evalplus),
     "leetcode": _set("code_tests/leetcode.json", programs.leetcode),
     "humaneval_cpp": _set("humaneval_cpp/humaneval_cpp.jsonl.gz", programs.humaneval_cpp),
 }

@@ -7,57 +7,56 @@ has no part in it.
 
 from __future__ import annotations
 
-import ast
 import itertools
-import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sourcewise.commands.mutants import mutants
+from sourcewise.commands.mutants import cpp_mutants, mutants
 from sourcewise.corpus.reading import rows
 from sourcewise.corpus.references import FORMATS
 from sourcewise.grading import sandbox
 from sourcewise.grading.killable import default_workers
 
 LIMITS = sandbox.Limits(5, 512)
-PASSED = "every test passed"
+PASSED, FAILED = "every test passed", "AssertionError"
+COMPILE_SECONDS = 30
 TRIED = 12  # mutants of one program
 # What LeetCode's editor has imported.
 MODULES = ("typing", "collections", "functools", "itertools", "heapq", "bisect", "math", "string")
 LEETCODE = "".join(f"from {module} import *\nimport {module}\n" for module in MODULES)
-
-# HumanEval-X's asserts as lines of output: 1 where they hold, the n-th one negated.
-PRINTED = """\
-static int counted = 0;
-#define assert(...) (std::cout << (((__VA_ARGS__) ? 1 : 0) ^ (++counted == {n})) << "\\n")
-"""
-_ASSERT_H = re.compile(r"^#undef NDEBUG\s*#include\s*<assert\.h>", re.MULTILINE)
-_LIBRARY = re.compile(r"#include\s*<(?:boost|openssl)/")
-_LOOP = re.compile(r"int main.*\bfor\b", re.DOTALL)
+CPP = "#include <bits/stdc++.h>\n"
 
 
 class Program(NamedTuple):
     """A program, the reference that it is judged against, and the tests that show by themselves what it is.
 
-    `label` is None where that is not known, for a reason.
+    `head` comes before what mutants change. `label` is None where that is not known, for a reason.
     """
 
+    name: str
     question: str
     code: str
     reference: dict[str, Any]
     tests: str
+    head: str = ""
     language: str = "python"
     label: bool | None = None
     reason: str = ""
+
+    @property
+    def whole(self) -> str:
+        """The program as an answer gives it."""
+        return self.head + self.code
 
 
 def mbpp(path: Path) -> Iterator[Program]:
     """MBPP: asserts, some with a setup."""
     for _, line in rows(path):
         code = f"{line['test_setup_code']}\n{line['code']}".strip().replace("\r\n", "\n")
-        yield _program(line["text"], code, line["test_list"], "\n".join(line["test_list"]))
+        tests = "\n".join(line["test_list"])
+        yield _program(f"MBPP/{line['task_id']}", line["text"], code, tests, "mbpp", line)
 
 
 def humaneval(path: Path) -> Iterator[Program]:
@@ -65,81 +64,87 @@ def humaneval(path: Path) -> Iterator[Program]:
     for _, line in rows(path):
         tests = f"{line['test']}\ncheck({line['entry_point']})"
         code = line["prompt"] + line["canonical_solution"]
-        yield _program(line["prompt"], code, {"functional": _only_check(tests)}, tests)
+        yield _program(line["task_id"], line["prompt"], code, tests, "humaneval", line)
+
+
+def evalplus(path: Path) -> Iterator[Program]:
+    """HumanEval+ and MBPP+: inputs for a solution, and the asserts of the set that they add to."""
+    for _, line in rows(path):
+        tests = line.get("assertion") or f"{line['test']}\ncheck({line['entry_point']})"
+        code = line["prompt"] + line["canonical_solution"]
+        yield _program(f"{line['task_id']}+", line["prompt"], code, tests, "evalplus", line)
 
 
 def leetcode(path: Path) -> Iterator[Program]:
     """LeetCode problems with a solution: a `check` function over a method."""
-    for _, line in rows(path):
-        functional = line["tests"]["functional"]
-        tests = {"functional": functional}
-        yield _program(line["problem"], line["solutions"], tests, functional)
+    for number, line in rows(path):
+        tests = line["tests"]["functional"]
+        name, code = f"leetcode/{number}", line["solutions"]
+        yield _program(name, line["problem"], code, tests, "tests", {"functional": tests})
 
 
 def humaneval_cpp(path: Path) -> Iterator[Program]:
-    """HumanEval-X in C++, each assert made a line of output; wrong by the last one, negated.
-
-    Right by the set's word: nothing here runs these programs before the verifier does.
-    """
+    """HumanEval-X in C++: a main function with asserts."""
     for _, line in rows(path):
-        n = len(re.findall(r"\bassert\s*\(", line["test"]))
-        reference = {"call_type": "std", "inputs": [""], "outputs": ["1\n" * n], "language": "cpp"}
-        code = f"#include <iostream>\n{line['prompt']}{line['canonical_solution']}"
-        program = Program(line["prompt"], code, reference, "", "cpp")
-        if _LIBRARY.search(code) or _LOOP.search(line["test"]):
-            yield program._replace(reason="needs another library, or asserts in a loop")
-            continue
-        for negated in (0, n):
-            # Not by re.sub, which would read the backslashes of the macro.
-            tests = PRINTED.format(n=negated).join(_ASSERT_H.split(line["test"], maxsplit=1))
-            yield program._replace(code=f"{code}\n{tests}", label=negated == 0)
+        yield _program(
+            line["task_id"],
+            line["prompt"],
+            line["canonical_solution"],
+            line["test"],
+            "humaneval_cpp",
+            line,
+        )._replace(head=line["prompt"], language="cpp")
 
 
 def labelled(programs: Iterable[Program]) -> Iterator[Program]:
     """Each program as its tests label it, then a mutant that fails them; in order.
 
-    Programs that come with a label keep it. Without a mutant that fails there is only the program.
+    Without a mutant that fails there is only the program.
     """
     with ThreadPoolExecutor(default_workers()) as threads:
         yield from itertools.chain.from_iterable(threads.map(_labelled, programs))
 
 
 def _labelled(program: Program) -> list[Program]:
-    if program.label is not None or program.reason:
+    if program.reason:
         return [program]
-    if _run(program.code, program.tests) != PASSED:
+    if _run(program.whole, program) != PASSED:
         return [program._replace(reason="fails its own tests")]
-    for code in itertools.islice(mutants(program.code), TRIED):
+    right = program._replace(label=True)
+    for code in itertools.islice(wrong(program), TRIED):
         # One that crashes or hangs would be easy to refuse.
-        if _run(code, program.tests) == "AssertionError":
-            return [
-                program._replace(label=True),
-                program._replace(code=code, label=False),
-            ]
-    return [
-        program._replace(label=True),
-        program._replace(reason=f"no mutant of {TRIED} fails its tests"),
-    ]
+        if _run(program.head + code, program) == FAILED:
+            return [right, program._replace(code=code, label=False)]
+    return [right, program._replace(reason=f"no mutant of {TRIED} fails its tests")]
 
 
-def _program(question: str, code: str, published: Any, tests: str) -> Program:
+def wrong(program: Program) -> Iterator[str]:
+    """Programs with one change in the code; those that change no result are among them."""
+    if program.language == "cpp":
+        return cpp_mutants(program.code)
+    return mutants(program.code, str(program.reference["fn_name"]).rpartition(".")[2])
+
+
+def _program(name: str, question: str, code: str, tests: str, form: str, published: Any) -> Program:
     try:
-        return Program(question, code, FORMATS["tests"](published), tests)
+        return Program(name, question, code, FORMATS[form](published), tests)
     except ValueError as error:
-        return Program(question, code, {}, tests, reason=str(error))
+        return Program(name, question, code, {}, tests, reason=str(error))
 
 
-def _only_check(tests: str) -> str:
-    """The function and its call, without the lines about the data set."""
-    module = ast.parse(tests)
-    module.body = [node for node in module.body if isinstance(node, ast.FunctionDef | ast.Expr)]
-    return ast.unparse(module)
-
-
-def _run(code: str, tests: str) -> str:
-    """PASSED, or the last line that says what was wrong, up to its colon."""
+def _run(code: str, program: Program) -> str:
+    """PASSED, FAILED where an assert did, or the last line that says what else was wrong."""
+    if program.language == "cpp":
+        try:
+            binary = sandbox.build(f"{CPP}{code}\n{program.tests}", seconds=COMPILE_SECONDS)
+        except sandbox.CompileError as error:
+            return str(error)
+        result = sandbox.run_binary(binary, b"", limits=LIMITS)
+        if result.ended == "exit" and result.code == 0:
+            return PASSED
+        return FAILED if "Assertion" in result.errors else result.ended
     names = LEETCODE if "class Solution" in code else ""
-    script = f"{names}{code}\n{tests}\nprint({PASSED!r})"
+    script = f"{names}{code}\n{program.tests}\nprint({PASSED!r})"
     result = sandbox.run_script(script, "", limits=LIMITS)
     if result.output.decode("utf-8", "replace").endswith(f"{PASSED}\n"):
         return PASSED

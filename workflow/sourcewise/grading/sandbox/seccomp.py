@@ -6,6 +6,7 @@ guarded parts, that no solution to an exercise needs.
 
 from __future__ import annotations
 
+import functools
 import platform
 import struct
 
@@ -64,6 +65,7 @@ _DENIED = {
 }
 
 
+@functools.cache
 def program(machine: str | None = None) -> bytes:
     """The filter for a machine (default: this one); raises ValueError for one that has no table here."""
     machine = machine or platform.machine()

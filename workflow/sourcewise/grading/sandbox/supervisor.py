@@ -9,12 +9,11 @@ import select
 import signal
 import subprocess
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sourcewise.grading.sandbox import seccomp
 from sourcewise.grading.sandbox.command import (
     NO_NAMESPACES,
-    NOBODY,
     SandboxUnavailableError,
     command,
 )
@@ -80,10 +79,6 @@ def _start(parts: Sequence[str], request: bytes, limits: Limits, binds: Sequence
     """One sandbox from start to its certain end."""
     filter_fd, info_fd, info_write = _filled_pipe(seccomp.program()), *os.pipe()
     filled = {"SECCOMP": [str(filter_fd)], "INFO": [str(info_write)], "BINDS": binds}
-    # uid 65534 inside still is root outside, and root is exempt from RLIMIT_NPROC.
-    identity: dict[str, Any] = (
-        {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
-    )
     process = subprocess.Popen(
         [word for part in parts for word in filled.get(part, [part])],
         stdin=subprocess.PIPE,
@@ -92,7 +87,6 @@ def _start(parts: Sequence[str], request: bytes, limits: Limits, binds: Sequence
         pass_fds=[filter_fd, info_write],
         cwd="/",
         env={},
-        **identity,
     )
     os.close(filter_fd)
     os.close(info_write)
