@@ -188,6 +188,6 @@ def _unprivileged(paths: list[Path], pipe: Connection) -> None:
     os.setgroups([])
     os.setresgid(USER, USER, USER)
     os.setresuid(USER, USER, USER)
-    for cached in (command.command, command.python, command.interpreter):
+    for cached in (command.command, command.python, command.loaded, command.interpreter):
         cached.cache_clear()
     pipe.send((_judged(paths), _left()))

@@ -172,7 +172,7 @@ def test_the_cache_forgets_what_was_not_used_for_longest(
 def test_without_a_compiler_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     found = (compiler.identity, command.command)
     with _folder() as folder, monkeypatch.context() as patch:
-        for kept in ("bwrap", "setpriv"):
+        for kept in ("bwrap", "chroot"):
             (folder / kept).symlink_to(str(shutil.which(kept)))
         patch.setenv("PATH", str(folder))
         try:

@@ -11,6 +11,7 @@ from sourcewise.grading.sandbox.command import (
     NO_NAMESPACES,
     SandboxUnavailableError,
     binary,
+    loaded,
     python,
 )
 from sourcewise.grading.sandbox.supervisor import Result, run
@@ -54,4 +55,4 @@ def probe() -> None:
 def _request(program: str, expressions: Sequence[str], limits: Limits) -> bytes:
     parts = [text.encode("utf-8", "replace") for text in (program, *expressions)]
     numbers = [math.ceil(limits.seconds), limits.memory_mb, *map(len, parts)]
-    return " ".join(map(str, numbers)).encode() + b"\n" + b"".join(parts)
+    return b"".join([loaded(), " ".join(map(str, numbers)).encode(), b"\n", *parts])
