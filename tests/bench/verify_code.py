@@ -142,13 +142,22 @@ def _references(name: str) -> Iterator[Figure]:
     refused = _named(chosen, verdicts, passed=False)
     share = 1 - len(refused) / len(chosen)
     ours = f"{len(chosen) - len(refused)} of {len(chosen)}"
-    yield Figure(f"{name} references", ours, _listed(refused), ">= 99 % pass", share >= 0.99)
-    readable = [one for one in chosen if not one.reason]
-    wrong = (_attempt(one, next(programs.wrong(one))) for one in readable)
-    accepted = _named(readable, list(code.score(wrong, knobs=KNOBS)), passed=True)
-    share = 1 - len(accepted) / len(readable)
-    ours = f"{share:.1%} of {len(readable)} fail"
-    yield Figure(f"{name} mutants", ours, _listed(accepted), ">= 95 % fail", share >= 0.95)
+    yield Figure(
+        f"{name} references", ours, f"refused: {_listed(refused)}", ">= 99 % pass", share >= 0.99
+    )
+    mutants = [(one, next(programs.wrong(one))) for one in chosen if not one.reason]
+    wrong, wrongs = [one for one, _ in mutants], (_attempt(*pair) for pair in mutants)
+    accepted = set(_named(wrong, list(code.score(wrongs, knobs=KNOBS)), passed=True))
+    # A change may be none: then the tests of the set, run without the verifier, let it pass as well.
+    unlike = [
+        one.name
+        for one, changed in mutants
+        if one.name in accepted and programs.tried(changed, one) != programs.PASSED
+    ]
+    share = 1 - len(accepted) / len(mutants)
+    ours = f"{share:.1%} of {len(mutants)} fail"
+    peer = f"accepted: {_listed(sorted(accepted))}; the set's own tests refuse {_listed(unlike)}"
+    yield Figure(f"{name} mutants", ours, peer, ">= 95 % fail", share >= 0.95 and not unlike)
 
 
 def _named(chosen: list[Program], verdicts: list[Verdict], *, passed: bool) -> list[str]:
@@ -157,7 +166,7 @@ def _named(chosen: list[Program], verdicts: list[Verdict], *, passed: bool) -> l
 
 
 def _listed(names: list[str]) -> str:
-    return f"but {' '.join(names)}" if names else "all"
+    return " ".join(names) or "none"
 
 
 def _cpp() -> Iterator[Figure]:
@@ -174,7 +183,8 @@ def _cpp() -> Iterator[Figure]:
     refused = _named(chosen, ran.value, passed=False)
     share = 1 - len(refused) / len(chosen)
     ours = f"{len(chosen) - len(refused)} of {len(chosen)}"
-    yield Figure("humaneval_cpp references", ours, _listed(refused), ">= 99 % pass", share >= 0.99)
+    peer = f"refused: {_listed(refused)}"
+    yield Figure("humaneval_cpp references", ours, peer, ">= 99 % pass", share >= 0.99)
     each = ran.seconds / n_compiled
     peer = f"header {header:.1f} s once"
     yield Figure("CPU of a compile, with its runs", f"{each:.2f} s", peer, "<= 1.0 s", each <= 1.0)

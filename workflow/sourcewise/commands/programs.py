@@ -108,12 +108,12 @@ def labelled(programs: Iterable[Program]) -> Iterator[Program]:
 def _labelled(program: Program) -> list[Program]:
     if program.reason:
         return [program]
-    if _run(program.whole, program) != PASSED:
+    if tried(program.whole, program) != PASSED:
         return [program._replace(reason="fails its own tests")]
     right = program._replace(label=True)
     for code in itertools.islice(wrong(program), TRIED):
         # One that crashes or hangs would be easy to refuse.
-        if _run(program.head + code, program) == FAILED:
+        if tried(program.head + code, program) == FAILED:
             return [right, program._replace(code=code, label=False)]
     return [right, program._replace(reason=f"no mutant of {TRIED} fails its tests")]
 
@@ -132,7 +132,7 @@ def _program(name: str, question: str, code: str, tests: str, form: str, publish
         return Program(name, question, code, {}, tests, reason=str(error))
 
 
-def _run(code: str, program: Program) -> str:
+def tried(code: str, program: Program) -> str:
     """PASSED, FAILED where an assert did, or the last line that says what else was wrong."""
     if program.language == "cpp":
         try:

@@ -97,7 +97,8 @@ def _holds(op: ast.cmpop, a: Any, b: Any) -> bool:
         case ast.NotEq():
             return not equal(a, b)
         case ast.Is():
-            return a is b or (type(a) is type(b) and a in (True, False))
+            # Values were sent, so that Python's own small numbers and short texts are other objects here.
+            return a is b or (type(a) is type(b) and isinstance(a, int | str) and a == b)
         case ast.IsNot():
             return not _holds(ast.Is(), a, b)
         case ast.In() if isinstance(b, list | tuple):
