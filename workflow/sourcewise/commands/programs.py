@@ -52,10 +52,10 @@ class Program(NamedTuple):
 
 
 def mbpp(path: Path) -> Iterator[Program]:
-    """MBPP: asserts, some with a setup."""
+    """MBPP: asserts, some after a setup."""
     for _, line in rows(path):
-        code = f"{line['test_setup_code']}\n{line['code']}".strip().replace("\r\n", "\n")
-        tests = "\n".join(line["test_list"])
+        code = line["code"].replace("\r\n", "\n")
+        tests = "\n".join([line["test_setup_code"].replace("\r\n", "\n"), *line["test_list"]])
         yield _program(f"MBPP/{line['task_id']}", line["text"], code, tests, "mbpp", line)
 
 
