@@ -15,6 +15,7 @@ from sourcewise.params.datasets import Dataset, Filter
 from sourcewise.params.distill import Distill, Perplexity, Teacher, Verifiers
 from sourcewise.params.models import Pretrain
 from sourcewise.params.queries import Benchmark, Cleaning, Decontaminate, Source
+from sourcewise.params.rates import Rates
 from sourcewise.params.students import BenchmarkSampling, Report, Student, Train
 
 # Names become file names, wildcards, dotted keys and DVC stage names.
@@ -44,6 +45,7 @@ class Params(Section):
     sampling: BenchmarkSampling
     benchmarks: Annotated[dict[Name, Benchmark], Field(min_length=1)]
     report: Report
+    rates: Rates | None = None
 
     @model_validator(mode="after")
     def _references(self) -> Self:
@@ -82,6 +84,8 @@ class Params(Section):
             raise ValueError(
                 "train: give exactly one of the keys 'epochs' and 'max_steps' (the other null)"
             )
+        for name in self.rates.teachers if self.rates else ():
+            _known("rates.teachers", name, self.teachers)
         if self.report.reference is not None:
             _known("report.reference", self.report.reference, self.students)
         return self
