@@ -94,15 +94,30 @@ def test_a_record_damaged_in_the_middle_is_ignored_and_reported(
         assert f"{segment}: " in capsys.readouterr().err
 
 
-def test_of_two_answers_under_one_key_the_first_counts_and_the_other_is_reported(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("names", [("0001", "0002"), ("0002", "0001")])
+def test_of_two_answers_under_one_key_the_one_made_first_counts_and_the_other_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], names: tuple[str, str]
 ) -> None:
-    append(tmp_path, record(1, "late"), writer="0002")
-    append(tmp_path, record(1, "early"), writer="0001")
-    assert Ledger(tmp_path).get({record(1).key})[record(1).key].text == "early"
+    early = dataclasses.replace(record(1, "early"), created="2025-01-01T00:00:00+00:00")
+    late = dataclasses.replace(record(1, "late"), created="2025-01-01T00:00:01+00:00")
+    append(tmp_path, early, writer=names[0])
+    append(tmp_path, late, writer=names[1])
+    assert Ledger(tmp_path).get({early.key})[early.key].text == "early"
     reported = capsys.readouterr().err
-    assert "0002.ledger" in reported
-    assert record(1).key in reported
+    assert f"{names[1]}.ledger" in reported.partition("holds another answer than")[0]
+    assert early.key in reported
+
+
+def test_of_two_answers_of_one_second_the_same_counts_whatever_the_segments_are_called(
+    tmp_path: Path,
+) -> None:
+    one, other = record(1, "one"), record(1, "other")
+    append(tmp_path / "a", one, writer="0001")
+    append(tmp_path / "a", other, writer="0002")
+    append(tmp_path / "b", other, writer="0001")
+    append(tmp_path / "b", one, writer="0002")
+    counted = [Ledger(tmp_path / part).get({one.key})[one.key].text for part in "ab"]
+    assert len(set(counted)) == 1
 
 
 def test_the_same_answer_twice_is_no_conflict(
@@ -121,7 +136,7 @@ def test_a_batch_that_does_not_fit_on_the_disk_leaves_nothing_behind(tmp_path: P
         resource.setrlimit(resource.RLIMIT_FSIZE, (size + 1000, limits[1]))
         try:
             with pytest.raises(OSError, match=r"not kept.*0000\.ledger"):
-                writer.append([record(2), record(3, "y" * 5000)])
+                writer.append([record(2), record(3, random.Random(1).randbytes(5000).hex())])
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         assert segment.stat().st_size == size

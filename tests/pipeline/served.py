@@ -4,12 +4,14 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from sourcewise.dag.workspace import make
+from sourcewise.ledger import Ledger, Record
 from teacher_server import Request, question, words_of
 from working_copy import ROOT, Copy
 
@@ -110,23 +112,27 @@ def threshold(score: float) -> Callable[[Params], None]:
 
 
 def ledger(copy: Copy) -> Counter[str]:
-    """How often each key stands in the ledgers of a working copy, complete lines only."""
-    keys: Counter[str] = Counter()
-    for segment in copy.folder.glob("data/*/*/ledger/*.ledger"):
-        lines = segment.read_bytes().split(b"\n")[:-1]
-        keys.update(line[9:41].decode() for line in lines)
-    return keys
+    """How often each key stands in the ledgers of a working copy."""
+    return Counter(record.key for folder in ledgers(copy) for record in records(folder))
+
+
+def ledgers(copy: Copy) -> list[Path]:
+    """The ledgers of teachers and students."""
+    return sorted(copy.folder.glob("data/*/*/ledger"))
+
+
+def records(folder: Path) -> list[Record]:
+    """The whole records of a ledger, those under one key too."""
+    return [one for _, one in Ledger(folder).scan() if isinstance(one, Record)]
 
 
 def answered(copy: Copy) -> set[Request]:
     """The requests whose answers the ledgers of the teachers hold."""
-    found = set()
-    for segment in copy.folder.glob("data/distill/*/ledger/*.ledger"):
-        model = segment.parent.parent.name
-        for line in segment.read_bytes().split(b"\n")[:-1]:
-            record = json.loads(line[41:])
-            found.add(Request(model, record["query_id"], record["seed"]))
-    return found
+    return {
+        Request(folder.parent.name, record.query_id, record.seed)
+        for folder in copy.folder.glob("data/distill/*/ledger")
+        for record in records(folder)
+    }
 
 
 def results(copy: Copy) -> dict[str, str]:
@@ -142,17 +148,19 @@ def results(copy: Copy) -> dict[str, str]:
         if out.parts[:2] == ("data", "prov"):
             continue
         path = copy.folder / out
+        if out.name == "ledger":
+            found[str(out)] = hashlib.sha256(_answers(path)).hexdigest()
+            continue
         for file in [path] if path.is_file() else sorted(path.rglob("*")):
             if file.is_file():
-                content = _answers(file) if file.suffix == ".ledger" else file.read_bytes()
-                found[str(file.relative_to(copy.folder))] = hashlib.sha256(content).hexdigest()
+                found[str(file.relative_to(copy.folder))] = _digest(file)
     return found
 
 
-def _answers(segment: Path) -> bytes:
-    records = []
-    for line in segment.read_bytes().split(b"\n")[:-1]:
-        record = json.loads(line[41:])
-        del record["created"]
-        records.append(json.dumps([line[9:41].decode(), record], sort_keys=True))
-    return "\n".join(sorted(records)).encode()
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _answers(folder: Path) -> bytes:
+    untimed = [replace(record, created="") for record in records(folder)]
+    return "\n".join(sorted(map(repr, untimed))).encode()

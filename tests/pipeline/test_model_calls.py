@@ -16,6 +16,7 @@ from served import (
     ask,
     change,
     prompts,
+    records,
     served,
     source,
     teacher,
@@ -59,8 +60,7 @@ class Cost:
 
 def _samples(copy: Copy) -> int:
     """How many answers of students are on record."""
-    ledgers = copy.folder.glob("data/benchmarks/*/ledger/*.ledger")
-    return sum(path.read_bytes().count(b"\n") for path in ledgers)
+    return sum(len(records(folder)) for folder in copy.folder.glob("data/benchmarks/*/ledger"))
 
 
 def expected(stop: float, *, model: str = TEACHER, kind: str = "", n: int = 16) -> set[Request]:

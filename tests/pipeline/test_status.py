@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from served import ledgers, records
 from working_copy import Copy
 
 Why = set[tuple[str, str, str, str | None, str | None]]
@@ -50,8 +51,8 @@ def _calls(status: dict[str, Any], model: str) -> dict[str, Any]:
 def _answers(copy: Copy) -> Counter[str]:
     """The answers that the ledgers hold, by the model that gave them."""
     count: Counter[str] = Counter()
-    for segment in copy.folder.glob("data/*/*/ledger/*.ledger"):
-        count[f"{segment.parts[-4]}/{segment.parts[-3]}"] += len(segment.read_bytes().splitlines())
+    for folder in ledgers(copy):
+        count[f"{folder.parts[-3]}/{folder.parts[-2]}"] += len(records(folder))
     return count
 
 

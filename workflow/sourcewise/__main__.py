@@ -27,6 +27,7 @@ COMMANDS = {
     "status": "sourcewise.dag.status",
     "verify": "sourcewise.commands.verify",
     "audit": "sourcewise.commands.audit",
+    "ledger": "sourcewise.commands.ledger",
 }
 
 

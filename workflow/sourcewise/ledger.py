@@ -1,32 +1,38 @@
 """The ledger: every finished attempt, appended at once, found by content and never by position.
 
 A ledger is a directory of segments, one per writer, so that jobs of different shards never write to the
-same file. A segment is a text file of records, one a line:
+same file (`segment` has their format). A segment may be moved, renamed, split from its ledger or put beside
+those of another machine: nothing depends on its name.
 
-    crc32 of the rest (8 hex digits) · blank · key (32 hex digits) · blank · JSON of the attempt
-
-Records are only ever appended, each batch flushed to the disk before `append` returns. A record that a
-crash cut short is dropped when its segment is next opened for writing; one that is damaged in the middle
-is reported and ignored. In both cases the attempt counts as never made and is asked again.
+Each batch is on the disk (fsync) before `append` returns. A batch that a crash cut short is dropped when
+its segment is next opened for writing; a record that is damaged is reported and ignored. In both cases the
+attempt counts as never made and is asked again. Where different answers stand under one key, the one made
+first counts, on every machine the same one, and the conflict is reported.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 import json
+import operator
 import os
 import shutil
 import sys
-import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from sourcewise import segment
 from sourcewise.lock import FileLock
+from sourcewise.segment import Block, Gap
 
 SUFFIX = ".ledger"
-KEY_START, KEY_END = 9, 41
+# Enough to compress well together, few enough to read one of them alone.
+BLOCK_RECORDS, BLOCKS_KEPT = 64, 32
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -44,6 +50,10 @@ class Record:
     engine: str
     revision: str
     created: str
+
+    def answer(self) -> tuple[str, int, str, str]:
+        """What must not differ under one key."""
+        return self.query_id, self.attempt, self.text, self.finish_reason
 
 
 def identity(*, weights: str, system: str | None, sampling: Mapping[str, object]) -> str:
@@ -70,27 +80,70 @@ def attempt_key(identity: str, query_id: str, attempt: int, seed: int) -> str:
 
 
 class Place(NamedTuple):
-    """Where a record lies: its line is `length` bytes long, the line end included."""
+    """Where a record lies: the how-manieth of which block of which segment."""
 
     segment: Path
-    offset: int
-    length: int
+    block: Block
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.segment} at byte {self.block.offset}, record {self.number + 1}"
+
+
+class Segments:
+    """The segments of a ledger, open for reading; closed when nobody holds this any more."""
+
+    def __init__(self, directory: Path) -> None:
+        self._files = {path: path.open("rb", 0) for path in sorted(directory.glob(f"*{SUFFIX}"))}
+        self._read: OrderedDict[tuple[Path, int], list[Record] | None] = OrderedDict()
+
+    def scan(self) -> Iterator[tuple[Path, Block | Gap]]:
+        """Every block of every segment, and what lies between them."""
+        for path, file in self._files.items():
+            for part in segment.scan(file.fileno()):
+                yield path, part
+
+    def records(self, path: Path, block: Block) -> list[Record] | None:
+        """The records of a block; None where it is damaged.
+
+        A few blocks are kept: who asks for attempts in the order of their queries finds them a little
+        out of order.
+        """
+        name = path, block.offset
+        if name not in self._read:
+            content = segment.content(self._files[path].fileno(), block)
+            self._read[name] = None if content is None else _unpack(block.keys, content)
+            if len(self._read) > BLOCKS_KEPT:
+                self._read.popitem(last=False)
+        self._read.move_to_end(name)
+        return self._read[name]
+
+    def record(self, place: Place) -> Record:
+        """The record at a place; raises ValueError where it is damaged."""
+        records = self.records(place.segment, place.block)
+        if records is None:
+            raise ValueError(f"{place} changed while it was read: run the stage again")
+        return records[place.number]
+
+    def is_whole(self, path: Path, block: Block) -> bool:
+        """Whether a block is as it was written."""
+        return segment.is_whole(self._files[path].fileno(), block)
 
 
 class Found(Mapping[str, Record]):
     """Attempts by key; each text is read from the disk when it is asked for, and not kept."""
 
-    def __init__(self, places: Mapping[str, Place]) -> None:
-        self._places = places
+    def __init__(self, segments: Segments, places: Mapping[bytes, Place]) -> None:
+        self._segments, self._places = segments, places
 
     def __getitem__(self, key: str) -> Record:
-        return _read(self._places[key])
+        return self._segments.record(self._places[bytes.fromhex(key)])
 
     def __contains__(self, key: object) -> bool:
-        return key in self._places
+        return isinstance(key, str) and bytes.fromhex(key) in self._places
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return (key.hex() for key in self._places)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -103,45 +156,84 @@ class Ledger:
         self._directory = directory
 
     def get(self, keys: Collection[str]) -> Found:
-        """The attempts among `keys` that are there; reads every segment once, keeps only places.
+        """The attempts among `keys` that are there; reads every directory once, keeps only places.
 
-        Where segments hold different answers under one key, the first in order of segment name and
-        position counts, and the conflict is reported on stderr.
+        Damage and conflicts are reported on stderr.
         """
-        wanted = {key.encode() for key in keys}
-        places: dict[str, Place] = {}
-        for segment in sorted(self._directory.glob(f"*{SUFFIX}")):
-            for offset, line in _intact(segment):
-                if line[KEY_START:KEY_END] not in wanted:
+        segments, wanted = Segments(self._directory), {bytes.fromhex(key) for key in keys}
+        places: dict[bytes, Place] = {}
+        damaged: dict[Path, list[int]] = {}
+        for path, part in segments.scan():
+            if isinstance(part, Gap):
+                if not part.torn:
+                    damaged.setdefault(path, []).append(part.offset)
+            elif not wanted.isdisjoint(part.keys):
+                if not segments.is_whole(path, part):
+                    damaged.setdefault(path, []).append(part.offset)
                     continue
-                key, place = line[KEY_START:KEY_END].decode(), Place(segment, offset, len(line))
-                first = places.setdefault(key, place)
-                if first != place and _answer(first) != _answer(place):
-                    _report(
-                        f"{key}: {_at(place)} holds another answer than {_at(first)}, which is kept"
-                    )
-        return Found(places)
+                for number, key in enumerate(part.keys):
+                    if key in wanted:
+                        place = Place(path, part, number)
+                        known = places.setdefault(key, place)
+                        if known is not place:
+                            places[key] = _first(segments, known, place)
+        for path, offsets in damaged.items():
+            _report(
+                f"{path}: damaged in {len(offsets)} place(s), the first at byte {min(offsets)}; "
+                "attempts lost by it are asked again where they are wanted"
+            )
+        return Found(segments, places)
+
+    def scan(self) -> Iterator[tuple[Path, Record | Gap]]:
+        """Every record as it stands, those under one key too, with its segment; and what is none."""
+        segments = Segments(self._directory)
+        for path, part in segments.scan():
+            if isinstance(part, Gap):
+                yield path, part
+            elif (records := segments.records(path, part)) is None:
+                yield path, Gap(part.offset, part.length, torn=False)
+            else:
+                yield from ((path, record) for record in records)
 
     def writer(self, name: str) -> Writer:
         """The only writer of segment `name`, to be used as a context."""
         return Writer(self._directory / f"{name}{SUFFIX}")
 
 
+def _first(segments: Segments, one: Place, other: Place) -> Place:
+    """Of two places of one key the attempt that was made first; different answers are reported.
+
+    Of the same second, that with the smaller digest: which segment is read first must not matter.
+    """
+    made = [(segments.record(place), place) for place in (one, other)]
+    (first, kept), (second, left) = sorted(made, key=lambda entry: _precedence(entry[0]))
+    if first.answer() != second.answer():
+        _report(
+            f"{first.key}: {left} holds another answer than {kept}, which was made first, counts"
+        )
+    return kept
+
+
+def _precedence(record: Record) -> tuple[str, str]:
+    content = json.dumps(dataclasses.asdict(record), sort_keys=True)
+    return record.created, hashlib.sha256(content.encode()).hexdigest()
+
+
 class Writer:
     """Appends attempts to one segment; raises RuntimeError where another process is writing to it."""
 
-    def __init__(self, segment: Path) -> None:
-        self._segment = segment
-        self._lock = FileLock(segment.with_name(f".{segment.name}.lock"))
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
 
     def __enter__(self) -> Writer:
-        self._segment.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         self._lock.acquire()
-        _detach(self._segment)
-        self._file = os.open(self._segment, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        _drop_torn_tail(self._segment, self._file)
+        _detach(self._path)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        _drop_torn_tail(self._path, self._file)
         # The name of a new segment is safe only when its directory is on the disk too.
-        directory = os.open(self._segment.parent, os.O_RDONLY)
+        directory = os.open(self._path.parent, os.O_RDONLY)
         os.fsync(directory)
         os.close(directory)
         return self
@@ -152,86 +244,65 @@ class Writer:
 
     def append(self, records: Iterable[Record]) -> None:
         """Writes a batch and returns when it is on the disk; a batch that fails leaves nothing behind."""
-        lines = memoryview(b"".join(_line(record) for record in records))
+        waiting = iter(records)
+        parts = list(iter(lambda: list(itertools.islice(waiting, BLOCK_RECORDS)), []))
+        if len(parts) > 1:
+            with ThreadPoolExecutor(2) as pool:
+                left = memoryview(b"".join(pool.map(_block, parts)))
+        else:
+            left = memoryview(b"".join(map(_block, parts)))
         before = os.fstat(self._file).st_size
         try:
-            while lines:
-                lines = lines[os.write(self._file, lines) :]
+            while left:
+                left = left[os.write(self._file, left) :]
             os.fsync(self._file)
         except OSError as error:
             os.ftruncate(self._file, before)
             raise OSError(
-                error.errno, f"{error.strerror}, attempts not kept", str(self._segment)
+                error.errno, f"{error.strerror}, attempts not kept", str(self._path)
             ) from None
 
 
-def _line(record: Record) -> bytes:
-    fields = {f.name: getattr(record, f.name) for f in dataclasses.fields(record)}
-    rest = f"{fields.pop('key')} {json.dumps(fields, ensure_ascii=False)}".encode()
-    return b"%08x %s\n" % (zlib.crc32(rest), rest)
+_FIELDS = [f.name for f in dataclasses.fields(Record) if f.name not in ("key", "text")]
+_values = operator.attrgetter(*_FIELDS)
 
 
-def _is_intact(line: bytes) -> bool:
-    return line[8:9] == b" " and line[:8] == b"%08x" % zlib.crc32(line[KEY_START:-1])
+def _block(records: Sequence[Record]) -> bytes:
+    """Records as a block: a line of JSON with their fields by column, then their texts."""
+    texts = [record.text.encode() for record in records]
+    columns = dict(zip(_FIELDS, zip(*map(_values, records), strict=True), strict=True))
+    head = json.dumps({**columns, "bytes": [len(text) for text in texts]})
+    keys = [bytes.fromhex(record.key) for record in records]
+    return segment.block(keys, b"".join([head.encode(), b"\n", *texts]))
 
 
-def _intact(segment: Path) -> Iterator[tuple[int, bytes]]:
-    """Every undamaged record of a segment with its offset; the rest is counted and reported."""
-    offset, damaged = 0, []
-    with segment.open("rb") as file:
-        for line in file:
-            if _is_intact(line) and line.endswith(b"\n"):
-                yield offset, line
-            elif line.endswith(b"\n"):
-                damaged.append(offset)
-            # A last line without an end is being written by another job, or torn: no record yet.
-            offset += len(line)
-    if damaged:
-        _report(
-            f"{segment}: {len(damaged)} damaged record(s) ignored, the first at byte {damaged[0]}; "
-            "their attempts are asked again where they are wanted"
-        )
+def _unpack(keys: Sequence[bytes], content: bytes) -> list[Record]:
+    start = content.index(b"\n") + 1
+    columns = json.loads(content[:start])
+    ends = list(itertools.accumulate(columns.pop("bytes"), initial=start))
+    texts = [content[a:b].decode() for a, b in itertools.pairwise(ends)]
+    rows = zip(*columns.values(), strict=True)
+    return [
+        Record(key=key.hex(), text=text, **dict(zip(columns, row, strict=True)))
+        for key, text, row in zip(keys, texts, rows, strict=True)
+    ]
 
 
-def _read(place: Place) -> Record:
-    with place.segment.open("rb") as file:
-        file.seek(place.offset)
-        line = file.read(place.length)
-    if len(line) < place.length or not _is_intact(line):
-        raise ValueError(f"{_at(place)} changed while it was read: run the stage again")
-    return Record(key=line[KEY_START:KEY_END].decode(), **json.loads(line[KEY_END:]))
-
-
-def _answer(place: Place) -> tuple[str, str, str]:
-    record = _read(place)
-    return record.query_id, record.text, record.finish_reason
-
-
-def _at(place: Place) -> str:
-    return f"{place.segment} at byte {place.offset}"
-
-
-def _detach(segment: Path) -> None:
+def _detach(path: Path) -> None:
     """A segment that is a link into somebody's cache (DVC's, say) is replaced by a copy of its own."""
-    if segment.is_symlink() or (segment.exists() and segment.stat().st_nlink > 1):
-        copy = segment.with_name(f".{segment.name}.copy")
-        shutil.copyfile(segment, copy)
-        copy.replace(segment)
+    if path.is_symlink() or (path.exists() and path.stat().st_nlink > 1):
+        copy = path.with_name(f".{path.name}.copy")
+        shutil.copyfile(path, copy)
+        copy.replace(path)
 
 
-def _drop_torn_tail(segment: Path, file: int) -> None:
-    size = keep = os.fstat(file).st_size
-    while keep:
-        start = max(0, keep - 65536)
-        end = os.pread(file, keep - start, start).rfind(b"\n")
-        keep = start + end + 1
-        if end >= 0:
-            break
-    if keep < size:
-        os.ftruncate(file, keep)
-        _report(
-            f"{segment}: a record cut short by a crash was dropped ({size - keep} bytes at the end)"
-        )
+def _drop_torn_tail(path: Path, file: int) -> None:
+    for part in segment.scan(file):
+        if isinstance(part, Gap) and part.torn:
+            os.ftruncate(file, part.offset)
+            _report(
+                f"{path}: a batch cut short by a crash was dropped ({part.length} bytes at the end)"
+            )
 
 
 def _report(message: str) -> None:

@@ -187,13 +187,18 @@ def _arrow(hint: object) -> pa.DataType:
     return {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}[hint]  # type: ignore[index]
 
 
-def _plain(row: object) -> dict[str, object]:
-    """A row as Arrow takes it; `dataclasses.asdict` would deep-copy every string."""
-    plain: dict[str, object] = {}
-    for field in dataclasses.fields(row):  # type: ignore[arg-type]
-        value = getattr(row, field.name)
-        plain[field.name] = [_plain(part) for part in value] if isinstance(value, list) else value
-    return plain
+def _columns(rows: list[Any], wanted: pa.Schema) -> pa.Table:
+    """Rows as Arrow takes them, by column; `dataclasses.asdict` would deep-copy every string."""
+    values = ([getattr(row, name) for row in rows] for name in wanted.names)
+    plain = ([_plain(value) for value in column] for column in values)
+    arrays = [pa.array(column, field.type) for column, field in zip(plain, wanted, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=wanted)
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [dataclasses.asdict(part) if isinstance(part, Message) else part for part in value]
 
 
 def read(path: Path, row: type[Row]) -> Iterator[Row]:
@@ -251,7 +256,7 @@ class TableWriter(Generic[Row]):
 
     def __init__(self, path: Path, row: type[Row]) -> None:
         self._path, self._row = path, row
-        self._rows: list[dict[str, object]] = []
+        self._rows: list[Row] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         self._partial = path.with_name(f".{path.name}.partial")
         self._schema = schema(cast(Any, row))
@@ -259,12 +264,12 @@ class TableWriter(Generic[Row]):
 
     def add(self, row: Row) -> None:
         """Appends one row; full row groups go to disk at once."""
-        self._rows.append(_plain(row))
+        self._rows.append(row)
         if len(self._rows) == ROW_GROUP:
             self._flush()
 
     def _flush(self) -> None:
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+        self._writer.write_table(_columns(self._rows, self._schema))
         self._rows = []
 
     def __enter__(self) -> TableWriter[Row]:
