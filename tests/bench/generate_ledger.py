@@ -199,6 +199,7 @@ def _generate(folder: Path, shard: str) -> tuple[float, float]:
         "seed": str(SEED),
         "attempt": "1",
         "stop-score": "null",
+        "futility": "null",
         "queries": str(folder / f"{shard}.parquet"),
         "ledger": str(folder / "ledger"),
         "out": str(folder / f"{shard}.responses.parquet"),

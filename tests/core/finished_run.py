@@ -84,7 +84,7 @@ class Tree:
                 "confidence": 0.95, "resamples": 1000, "reference": "base", "title": "A & B",
                 "audit": str(self.audit) if self.audit else None,
             },
-            "distill": {"max_attempts": 2, "stop_score": 0.9},
+            "distill": {"max_attempts": 2, "stop_score": 0.9, "futility": None},
             "teachers": {"good": teacher, "poor": teacher | {"revision": "r2"}},
             "datasets": {"good": dataset, "poor": dataset | {"teachers": ["poor"]}},
             "students": {

@@ -12,7 +12,7 @@ import pytest
 from sourcewise.asking import weights_of
 from sourcewise.corpus.reading import RowError
 from sourcewise.ledger import Ledger, Record
-from sourcewise.params.distill import Teacher
+from sourcewise.params.distill import Futility, Teacher
 from sourcewise.stages import generate
 from sourcewise.tables import Message, Query, Response, Verdict, read, write
 from sourcewise.text import query_id
@@ -32,6 +32,7 @@ class Run:
         self.folder, self.attempts = folder, attempts
         self.released = folder / "released.jsonl"
         self.wrap = {"rule": "none"}
+        self.futility: Futility | None = None
 
     def release(self, *rows: tuple[str, str]) -> None:
         lines = [json.dumps({"q": question, "by": {"a": answer}}) for question, answer in rows]
@@ -41,7 +42,7 @@ class Run:
         self,
         *questions: str,
         attempt: int = 1,
-        judged: Mapping[str, float | None] | None = None,
+        judged: Mapping[str, float | str | None] | None = None,
         stop_score: float | None = None,
     ) -> list[Response]:
         queries, out = self.folder / "0000.parquet", self.folder / f"round-{attempt}.parquet"
@@ -61,6 +62,7 @@ class Run:
             seed=7,
             attempt=attempt,
             stop_score=stop_score,
+            futility=self.futility,
             queries=queries,
             verdicts=() if judged is None else (verdicts,),
             ledger=self.folder / "ledger",
@@ -69,8 +71,10 @@ class Run:
         return list(read(out, Response))
 
 
-def verdict(question: str, score: float | None) -> Verdict:
-    status = "no_answer" if score is None else "scored"
+def verdict(question: str, judged: float | str | None) -> Verdict:
+    """The verdict with a score, or without one and the status that is given in its place."""
+    score = None if isinstance(judged, str) else judged
+    status = judged if isinstance(judged, str) else "no_answer" if judged is None else "scored"
     return Verdict(ask(question).query_id, 1, status, score, "", "math", "1")
 
 
@@ -143,6 +147,37 @@ def test_a_higher_stop_score_asks_exactly_for_what_is_newly_missing(
     rows = stage("one?", "two?", attempt=2, judged=judged, stop_score=1.0)
     assert "asked 1, from the ledger 1, of 2 wanted" in capsys.readouterr().err
     assert [row.text for row in rows] == ["again 1", "again 2"]
+
+
+def test_a_prompt_that_did_not_fit_is_not_asked_again(stage: Run) -> None:
+    judged = {"one?": "prompt_too_long", "two?": None}
+    rows = stage("one?", "two?", attempt=2, judged=judged, stop_score=0.9)
+    assert [row.text for row in rows] == ["again 2"]
+
+
+HOPELESS = Futility(min_acceptance=0.05, confidence=0.95)
+
+
+@pytest.mark.parametrize(
+    ("asked", "accepted", "futility", "asks"),
+    [
+        # The upper ends are 0.026, 0.053, 0.051 and 0.119.
+        (100, 0, HOPELESS, 0),
+        (50, 0, HOPELESS, 50),
+        (100, 2, HOPELESS, 98),
+        (20, 0, HOPELESS, 20),
+        (100, 0, None, 100),
+    ],
+)
+def test_a_category_is_given_up_only_when_the_round_before_says_so_clearly(
+    tmp_path: Path, asked: int, accepted: int, futility: Futility | None, asks: int
+) -> None:
+    stage = Run(tmp_path)
+    questions = [f"number {number}?" for number in range(asked)]
+    stage.release(*((question, "no") for question in questions for _ in range(2)))
+    stage.futility = futility
+    judged = {question: float(n < accepted) for n, question in enumerate(questions)}
+    assert len(stage(*questions, attempt=2, judged=judged, stop_score=0.9)) == asks
 
 
 def test_a_round_with_nothing_open_is_an_empty_table(stage: Run) -> None:

@@ -127,6 +127,16 @@ def test_without_a_score_the_first_attempt_is_taken_whatever_its_verdict(tmp_pat
     assert rejects == []
 
 
+@pytest.mark.parametrize("min_score", [0.9, None])
+def test_a_prompt_that_did_not_fit_is_a_reject_of_every_recipe(
+    tmp_path: Path, min_score: float | None
+) -> None:
+    attempts: dict[str, Outcomes] = {"p": [1.0], "q": ["prompt_too_long"]}
+    selected, rejects = _select(tmp_path, {"a": attempts}, _recipe(min_score=min_score))
+    assert [row.query_id for row in selected] == [_id("p")]
+    assert rejects == [Reject(_id("q"), "source", "select", "prompt_too_long", "a")]
+
+
 def test_a_query_that_was_never_asked_is_a_reject(tmp_path: Path) -> None:
     attempts: dict[str, dict[str, Outcomes]] = {"a": {"p": [1.0]}, "b": {"p": [1.0], "q": [1.0]}}
     _, rejects = _select(tmp_path, attempts, _recipe(min_score=None))

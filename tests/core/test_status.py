@@ -272,6 +272,7 @@ def _shard_of_rounds(stop_score: float) -> tuple[dict[str, _Job], Reading]:
                 teacher=teacher,
                 seed="7",
                 stop_score="null" if attempt == "1" else str(stop_score),
+                futility="null",
                 ledger="data/distill/t/ledger",
             ),
         )
@@ -345,6 +346,25 @@ def test_a_round_asks_what_the_verdicts_left_open_and_the_ledger_lacks(corpus: l
     (calls, *_) = Asks(reading, {}).all()
     assert (calls.calls, calls.exact, calls.found) == (2, True, 1)
     assert (calls.tokens, calls.measured) == (200, False)
+
+
+def test_what_is_given_up_is_not_counted(corpus: list[str]) -> None:
+    jobs, reading = _shard_of_rounds(stop_score=0.95)
+    reading.stale = {jobs["generate 2"], jobs["verify 2"]}
+    # One of four was accepted: at a level of 60 % less than 40 %.
+    jobs["generate 2"].params.futility = '{"min_acceptance": 0.4, "confidence": 0.6}'
+    (calls, *_) = Asks(reading, {}).all()
+    assert (calls.calls, calls.exact) == (0, True)
+    jobs["generate 2"].params.futility = '{"min_acceptance": 0.2, "confidence": 0.6}'
+    (calls, *_) = Asks(reading, {}).all()
+    assert (calls.calls, calls.exact) == (3, True)
+    jobs["generate 2"].params.futility = "null"
+    table = Path("data/distill/t/round-1/s.verdicts.parquet")
+    long = Verdict(corpus[3], 1, "prompt_too_long", None, "", "math", "1")
+    write(table, Verdict, [*(_verdict(q, 1, 0.0) for q in corpus[:3]), long])
+    measured.column.cache_clear()
+    (calls, *_) = Asks(reading, {}).all()
+    assert (calls.calls, calls.exact) == (3, True)
 
 
 def test_a_round_behind_an_unasked_one_counts_by_the_measured_share(corpus: list[str]) -> None:

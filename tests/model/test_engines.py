@@ -187,6 +187,7 @@ def test_a_teacher_is_asked_once_and_again_when_it_was_retrained(
             seed=7,
             attempt=1,
             stop_score=None,
+            futility=None,
             queries=queries(tmp_path / "0000.parquet", "1+1?", "2+2?"),
             verdicts=(),
             ledger=tmp_path / "ledger",

@@ -62,6 +62,7 @@ EDITS = [
     Edit("teachers.terse.sampling.temperature", 0.9),
     Edit("teachers.second", {"system": "Be brief."}, "terse"),
     Edit("distill.stop_score", 0.95),
+    Edit("distill.futility", {"min_acceptance": 0.01, "confidence": 0.95}),
     Edit("distill.max_attempts", 3),
     Edit("verifiers.math.seconds", 6.0),
     Edit("perplexity.max_tokens", 255),

@@ -90,7 +90,7 @@ def _configure(params: Params) -> None:
     params["clean"]["order"] = ["words"]
     params["teachers"] = {TEACHER: teacher(TEACHER)}
     params["seed"] = SEED
-    params["distill"] = {"max_attempts": ATTEMPTS, "stop_score": 0.9}
+    params["distill"] = {"max_attempts": ATTEMPTS, "stop_score": 0.9, "futility": None}
     params["datasets"] = {"words": {**params["datasets"]["terse"], "teachers": [TEACHER]}}
     params["train"].update(max_steps=2, max_length=1024)
     params["students"] = {

@@ -124,6 +124,13 @@ def stop_score(wildcards):
     return DECLARED.value(f"distill@{wildcards.teacher}", "distill.stop_score")
 
 
+def futility(wildcards):
+    """The rule that ends the loop early; like the score, nothing to the first round."""
+    if wildcards.attempt == "1":
+        return "null"
+    return DECLARED.value(f"distill@{wildcards.teacher}", "distill.futility")
+
+
 def own_model(path):
     """The file that stands for a model of this pipeline; nothing for a hub's or a foreign folder."""
     folder, _, name = str(path).rpartition("/")

@@ -23,12 +23,14 @@ rule generate:
         teacher=P("distill@{teacher}", "teachers.{teacher}"),
         seed=P("distill@{teacher}", "seed"),
         stop_score=stop_score,
+        futility=futility,
         content=content(teacher_files),
         code=CODE("distill@{teacher}", "stages.generate", "engines"),
         ledger="data/distill/{teacher}/ledger",
     shell:
         "{resources.python} -m sourcewise generate --name {wildcards.teacher} --teacher {params.teacher:q}"
         " --seed {params.seed} --attempt {wildcards.attempt} --stop-score {params.stop_score}"
+        " --futility {params.futility:q}"
         " --queries {input.queries} --verdicts {input.verdicts} --ledger {params.ledger}"
         " --out {output.responses} > {log} 2>&1"
 

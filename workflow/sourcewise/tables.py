@@ -69,6 +69,7 @@ STATUSES = (
     "scored",
     "no_answer",
     "truncated",
+    "prompt_too_long",
     "bad_reference",
     "timeout",
     "crash",

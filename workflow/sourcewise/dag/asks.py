@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,10 @@ from sourcewise.dag.calls import (
     Open,
     Reading,
 )
+from sourcewise.futility import futile
 from sourcewise.grading import judge
 from sourcewise.ledger import SUFFIX, Ledger, attempt_key, attempt_seed
-from sourcewise.params.distill import Judge, Teacher, Verifiers
+from sourcewise.params.distill import Futility, Judge, Teacher, Verifiers
 from sourcewise.params.queries import Benchmark
 from sourcewise.params.students import BenchmarkSampling
 from sourcewise.stages.generate import identity_of, weights_of_teacher
@@ -152,12 +153,17 @@ class Asks:
         known = self._known(verifying, following, asked)
         if verifying not in reading.stale:
             left = {q: 1.0 for q, score in known.items() if score is None or score < stop}
-            return replace(asked, queries=left, accepted=len(known) - len(left))
+            accepted = len(known) - len(left)
+            for query in self._given_up(verifying, following, left.keys()):
+                left.pop(query, None)
+            return replace(asked, queries=left, accepted=accepted)
         rate = measured.acceptance(generating.wildcards.teacher, attempt, stop)
         # Verdicts stand when neither the verifier nor the response changes.
         result = Open({}, asked.sure, asked.reason, asked.at_most)
         if verifying in reading.changed:
             result.doubt(VERDICTS)
+        # Nor is it known whether the loop will give a category up.
+        result.at_most |= following is not None and following.params.futility != "null"
         for query, probability in asked.queries.items():
             if query in known and (generating not in reading.stale or (query, attempt) in answered):
                 share = float(known[query] is None or (known[query] or 0.0) < stop)
@@ -174,6 +180,20 @@ class Asks:
             if probability * share > 0:
                 result.queries[query] = probability * share
         return result
+
+    def _given_up(self, verifying: Any, following: Any, left: Collection[str]) -> set[str]:
+        """The queries that stay open and are not asked again: too long, or of a hopeless category."""
+        path = str(verifying.output.verdicts)
+        if following is None or not Path(path).exists():
+            return set()
+        gone = measured.too_long(path)
+        if following.params.futility != "null":
+            rule = Futility.model_validate_json(following.params.futility)
+            categories = measured.categories(str(verifying.input.queries))
+            judged = [(categories[query], query not in left) for query in measured.scores(path)]
+            hopeless = futile(judged, rule)
+            gone |= {query for query in left if categories[query] in hopeless}
+        return gone
 
     def _known(self, verifying: Any, following: Any, asked: Open) -> Mapping[str, float | None]:
         """The scores of a round; where they are lost, whom the next round asked tells them apart."""

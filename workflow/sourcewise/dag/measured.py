@@ -38,6 +38,13 @@ def scores(verdicts: str) -> dict[str, float | None]:
     return dict(zip(table["query_id"], table["score"], strict=True))
 
 
+def too_long(verdicts: str) -> set[str]:
+    """The queries of a round whose prompt did not fit: they are not asked again."""
+    table = column(verdicts, "query_id", "status")
+    pairs = zip(table["query_id"], table["status"], strict=True)
+    return {query for query, status in pairs if status == "prompt_too_long"}
+
+
 def selectable(verdicts: Iterable[str]) -> int:
     """How many attempts some threshold could select: the first, and each that scores above all before."""
     best: dict[str, float] = {}

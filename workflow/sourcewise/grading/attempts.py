@@ -57,7 +57,9 @@ def failed(status: str, detail: str) -> Outcome:
 
 
 def cut_short(attempt: Attempt) -> Outcome | None:
-    """The outcome of a response that was cut off, else None: half an answer never passes."""
+    """The outcome of a response that was cut off or never begun, else None: half an answer never passes."""
+    if attempt.finish_reason == "prompt_too_long":
+        return failed("prompt_too_long", "the prompt does not fit into the model's context")
     if attempt.finish_reason == "length":
         return failed("truncated", "cut at max_tokens")
     if final_answer(attempt.text) is None:

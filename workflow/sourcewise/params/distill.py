@@ -62,11 +62,22 @@ class Teacher(Section):
         return self
 
 
+class Futility(Section):
+    """Gives a shard's category up when its last round accepted, surely enough, less than `min_acceptance`."""
+
+    min_acceptance: Fraction
+    confidence: Annotated[float, Field(gt=0.5, lt=1.0)]
+
+
 class Distill(Section):
-    """The retry loop (paper §2.2): ask until the score reaches `stop_score`, `max_attempts` times at most."""
+    """The retry loop (paper §2.2): ask until the score reaches `stop_score`, `max_attempts` times at most.
+
+    `futility` ends it earlier where nothing is to be expected; null, as the paper: never.
+    """
 
     max_attempts: Count
     stop_score: Fraction
+    futility: Futility | None
 
 
 class Judge(Section):

@@ -14,8 +14,9 @@ from types import ModuleType
 
 from sourcewise.asking import Engine, Question, ask, files_digest, request, responses, weights_of
 from sourcewise.engines.contract import Batch, Request
+from sourcewise.futility import futile
 from sourcewise.ledger import identity
-from sourcewise.params.distill import Teacher
+from sourcewise.params.distill import Futility, Teacher
 from sourcewise.tables import Query, Response, Verdict, read, write
 from sourcewise.wrapping import wrap
 
@@ -27,6 +28,7 @@ def run(
     seed: int,
     attempt: int,
     stop_score: float | None,
+    futility: Futility | None,
     queries: Path,
     verdicts: tuple[Path, ...],
     ledger: Path,
@@ -35,7 +37,8 @@ def run(
     """Asks teacher `name` for attempt `attempt` at every query that is still open.
 
     Round 1 asks all queries; a later round those whose verdict in `verdicts` lacks a score of at least
-    `stop_score`. Rows keep the order of the queries.
+    `stop_score`, but for prompts that do not fit into the model's context and for categories that
+    `futility` gives up. Rows keep the order of the queries.
     """
     weights = weights_of_teacher(teacher)
     identified = identity_of(teacher, weights)
@@ -50,7 +53,7 @@ def run(
                 max_tokens=teacher.sampling.max_tokens if teacher.sampling else 0,
             ),
         )
-        for query in _open_queries(queries, verdicts, attempt, stop_score)
+        for query in _open_queries(queries, verdicts, attempt, stop_score, futility)
     ]
     found = ask(
         [question.asked for question in wanted],
@@ -66,7 +69,11 @@ def run(
 
 
 def _open_queries(
-    queries: Path, verdicts: tuple[Path, ...], attempt: int, stop_score: float | None
+    queries: Path,
+    verdicts: tuple[Path, ...],
+    attempt: int,
+    stop_score: float | None,
+    futility: Futility | None,
 ) -> list[Query]:
     """The queries that this round asks, in the order of the table."""
     if (attempt == 1) != (not verdicts) or (attempt > 1) != (stop_score is not None):
@@ -74,21 +81,30 @@ def _open_queries(
             f"attempt {attempt} with {len(verdicts)} verdict tables and stop_score {stop_score}: "
             "attempt 1 takes neither, a later one both"
         )
+    rows = list(read(queries, Query))
     if stop_score is None:
-        return list(read(queries, Query))
-    still_open = {
-        verdict.query_id
-        for path in verdicts
-        for verdict in read(path, Verdict)
-        if verdict.score is None or verdict.score < stop_score
-    }
-    rows = [query for query in read(queries, Query) if query.query_id in still_open]
-    if unknown := still_open - {query.query_id for query in rows}:
+        return rows
+    categories = {query.query_id: query.category for query in rows}
+    judged = [verdict for path in verdicts for verdict in read(path, Verdict)]
+    if unknown := {verdict.query_id for verdict in judged} - categories.keys():
         raise ValueError(
             f"{verdicts[0]} judges {len(unknown)} queries that {queries} lacks, {min(unknown)} "
             "among them: run the round before again"
         )
-    return rows
+    accepted = {v.query_id: v.score is not None and v.score >= stop_score for v in judged}
+    too_long = {v.query_id for v in judged if v.status == "prompt_too_long"}
+    given_up: set[str] = set()
+    if futility is not None:
+        given_up = futile(((categories[q], passed) for q, passed in accepted.items()), futility)
+    for category in sorted(given_up):
+        print(f"generate: {category}: given up before attempt {attempt}", file=sys.stderr)
+    return [
+        query
+        for query in rows
+        if accepted.get(query.query_id) is False
+        and query.query_id not in too_long
+        and query.category not in given_up
+    ]
 
 
 def weights_of_teacher(teacher: Teacher) -> str:
