@@ -2,26 +2,26 @@
 
 `$SOURCEWISE_SERVER_URLS` lists base addresses (`http://host:8000/v1`) with commas between them,
 `$SOURCEWISE_SERVER_KEY` is sent as the bearer token where it is set, `$SOURCEWISE_SERVER_CONCURRENCY`
-bounds the requests in flight. A request is repeated after 429, 5xx, timeouts and broken connections, at
-the next address and with a growing, random pause; any other 4xx ends the job, because it would fail again.
+bounds the requests in flight (64), `$SOURCEWISE_SERVER_SECONDS` the wait for one reply (7200: a reasoning
+model may write for an hour before the first byte of an unstreamed response).
 
-The standard library's client takes 0.3 ms of CPU a request where httpx takes 1.0 (measured on loopback
-with 32 threads), and every environment has it.
+A request is repeated after 429, 5xx, timeouts, broken connections and replies that cannot be used, at the
+address with the least to do and after a growing, random pause; any other 4xx ends the job, because it would
+fail again. An address that keeps failing is left alone for a while.
 """
 
 from __future__ import annotations
 
-import http.client
-import itertools
+import asyncio
+import difflib
 import json
 import os
 import random
-import socket
-import threading
+import re
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
 
 from sourcewise.engines.contract import (
     PROMPT_TOO_LONG,
@@ -31,24 +31,26 @@ from sourcewise.engines.contract import (
     Request,
     turns,
 )
+from sourcewise.engines.wire import Connections, Reply
 from sourcewise.params.base import Sampling
 from sourcewise.text import THINK_CLOSE, THINK_OPEN
 
 TRIES = 8
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
-# A reasoning model may write for an hour before the first byte of an unstreamed response.
-SECONDS = 7200.0
+# Failures in a row after which an address rests.
+PATIENCE = 3
+LOOK_SECONDS = 10.0
+# A killed job loses what came in this time; a batch costs the ledger a wait for the disk.
+SECONDS_HELD = 0.1
+# Named in a reply's id or header by servers that take ours over; others name requests as they like.
+OURS = re.compile(r"sourcewise-[0-9a-f]{32}")
+
+_served = "server"
 
 
 def version() -> str:
-    """What the ledger records as the engine."""
-    return "server"
-
-
-class _Reply(NamedTuple):
-    status: int
-    body: bytes
-    retry_after: str | None
+    """What the ledger records as the engine: with the server's own name and version where it tells."""
+    return _served
 
 
 def complete(
@@ -59,78 +61,233 @@ def complete(
     sampling: Sampling,
     system: str | None,
 ) -> Iterator[Batch]:
-    """Yields requests as their replies arrive; `revision` is recorded, a server cannot be asked for one."""
-    client = _Client(model, sampling, system)
-    concurrency = int(os.environ.get("SOURCEWISE_SERVER_CONCURRENCY", "64"))
-    pool = ThreadPoolExecutor(concurrency, thread_name_prefix="server")
-    waiting, running = iter(requests), set[Future[tuple[Request, Completion]]]()
-    failure: BaseException | None = None
+    """Yields requests as their replies arrive; `revision` is recorded, a server cannot be asked for one.
+
+    The event loop runs while the next batch is waited for, and stands still while the caller keeps the
+    last one: no request is sent that nobody can take the answer of.
+    """
+    global _served
+    loop = _new_loop()
+    asking = _Asking(requests, _Client(model, sampling, system))
     try:
-        while True:
-            if failure is None:
-                for request in itertools.islice(waiting, 2 * concurrency - len(running)):
-                    running.add(pool.submit(client.ask, request))
-            if not running:
-                break
-            ended, running = wait(running, return_when=FIRST_COMPLETED)
-            failures = [error for future in ended if (error := future.exception())]
-            if failures and failure is None:
-                # What is in flight is paid for: it is still waited for and kept.
-                failure = failures[0]
-                client.stopped.set()
-                running = {future for future in running if not future.cancel()}
-            if kept := [future.result() for future in ended if future.exception() is None]:
-                yield kept
+        _served = loop.run_until_complete(asking.client.look())
+        while batch := loop.run_until_complete(asking.batch()):
+            yield batch
+        if asking.failure is not None:
+            raise asking.failure
     finally:
-        client.stopped.set()
-        pool.shutdown(wait=False, cancel_futures=True)
-    if failure is not None:
-        raise failure
+        loop.run_until_complete(asking.close())
+        loop.close()
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+class _Asking:
+    """Requests on their way: each of some workers takes the next one when its last is answered."""
+
+    def __init__(self, requests: Sequence[Request], client: _Client) -> None:
+        self.client = client
+        self.failure: EngineError | None = None
+        self._waiting = iter(requests)
+        self._finished: Batch = []
+        self._everyone: asyncio.Future[Any] | None = None
+
+    async def batch(self) -> Batch:
+        """What was answered since the last one; empty when nothing is left to wait for."""
+        if self._everyone is None:
+            n = int(os.environ.get("SOURCEWISE_SERVER_CONCURRENCY", "64"))
+            self._everyone = asyncio.gather(*(self._work() for _ in range(n)))
+        while not self._everyone.done():
+            await asyncio.wait([self._everyone], timeout=SECONDS_HELD)
+            if self._finished:
+                break
+        if self._everyone.done():
+            self._everyone.result()  # raises what is a mistake of ours
+        batch, self._finished = self._finished, []
+        return batch
+
+    async def _work(self) -> None:
+        # What is in flight when another request fails is paid for: it is waited for and kept.
+        while self.failure is None and (request := next(self._waiting, None)) is not None:
+            try:
+                completion = await self.client.ask(request)
+                self._finished.append((request, completion))
+            except EngineError as error:
+                self.failure = self.failure or error
+                self.client.stop()
+
+    async def close(self) -> None:
+        """Ends what is still under way."""
+        if self._everyone is not None:
+            self._everyone.cancel()
+            await asyncio.wait([self._everyone])
+        self.client.connections.close()
+        await asyncio.sleep(0)
+
+
+class _Address:
+    """A base address and how it does."""
+
+    def __init__(self, url: str) -> None:
+        self.url: SplitResult = urlsplit(url)
+        if self.url.scheme not in ("http", "https") or not self.url.hostname:
+            raise EngineError(f"SOURCEWISE_SERVER_URLS: {url!r} is not an http(s) address")
+        self.in_flight = self.failures = 0
+        self.rests_until = 0.0
+
+    def __str__(self) -> str:
+        return self.url.geturl()
+
+    def failed(self) -> None:
+        """Counts a failure; several in a row earn a rest."""
+        self.failures += 1
+        if self.failures >= PATIENCE:
+            rest = min(LONGEST_PAUSE, 2.0 ** (self.failures - PATIENCE))
+            self.rests_until = time.monotonic() + rest
+
+    def worked(self) -> None:
+        """Forgets failures."""
+        self.failures, self.rests_until = 0, 0.0
 
 
 class _Client:
-    """Asks one request at a time; each thread keeps its connections open."""
+    """Asks requests until each has a usable reply."""
 
     def __init__(self, model: str, sampling: Sampling, system: str | None) -> None:
         listed = os.environ.get("SOURCEWISE_SERVER_URLS", "")
-        self._urls = [url.strip().rstrip("/") for url in listed.split(",") if url.strip()]
-        if not self._urls:
+        self._addresses = [
+            _Address(url.strip().rstrip("/")) for url in listed.split(",") if url.strip()
+        ]
+        if not self._addresses:
             raise EngineError(
                 "no server to ask: set SOURCEWISE_SERVER_URLS to one or more base addresses, "
                 "such as http://localhost:8000/v1"
             )
         key = os.environ.get("SOURCEWISE_SERVER_KEY")
-        self._headers = {"Content-Type": "application/json"}
-        self._headers |= {"Authorization": f"Bearer {key}"} if key else {}
+        self._authorization = f"Authorization: Bearer {key}\r\n" if key else ""
+        self._seconds = float(os.environ.get("SOURCEWISE_SERVER_SECONDS", "7200"))
         self._model, self._sampling, self._system = model, sampling, system
-        self._turn = itertools.count()
-        self._local = threading.local()
-        self.stopped = threading.Event()
+        # Jitter need not be repeatable: it decides when a request is sent, never what it says.
+        self._random = random.Random()
+        self._stopped: asyncio.Event | None = None
+        self.connections = Connections()
 
-    def ask(self, request: Request) -> tuple[Request, Completion]:
+    def stop(self) -> None:
+        """Lets no request be tried again."""
+        if self._stopped is not None:
+            self._stopped.set()
+
+    async def look(self) -> str:
+        """What serves, such as `server (vllm 0.32.0)`; raises EngineError where our model is not served.
+
+        Endpoints that list no models, or are not up yet, are taken as they are.
+        """
+        self._stopped = asyncio.Event()
+        names = set()
+        for address in self._addresses:
+            listed = await self._get(address, f"{address.url.path}/models")
+            entries = listed.get("data") if isinstance(listed, dict) else None
+            models = {
+                str(one["id"]): one
+                for one in entries or []
+                if isinstance(one, dict) and "id" in one
+            }
+            if models and self._model not in models:
+                near = difflib.get_close_matches(self._model, models, n=3, cutoff=0.0)
+                raise EngineError(
+                    f"{address} does not serve {self._model!r}, but {', '.join(near)}: correct "
+                    "the teacher's model or SOURCEWISE_SERVER_URLS"
+                )
+            told = await self._get(address, f"{address.url.path.removesuffix('/v1')}/version")
+            if isinstance(told, dict) and isinstance(told.get("version"), str):
+                who = str(models.get(self._model, {}).get("owned_by", ""))
+                names.add(" ".join(filter(None, [who, told["version"]])))
+        return f"server ({', '.join(sorted(names))})" if names else "server"
+
+    async def _get(self, address: _Address, path: str) -> Any:
+        """The JSON at a path; None where there is none. Raises EngineError where we are not let in."""
+        head = self._head(address, "GET", path)
+        try:
+            reply = await self.connections.ask(address.url, head, seconds=LOOK_SECONDS)
+            if reply.status in (401, 403):
+                raise EngineError(
+                    f"{address}: {reply.status} {_excerpt(reply.body)}: set SOURCEWISE_SERVER_KEY"
+                )
+            return json.loads(reply.body) if reply.status == 200 else None
+        except (OSError, ValueError):
+            return None
+
+    async def ask(self, request: Request) -> Completion:
         """Asks until there is a usable reply; raises EngineError when there will be none."""
         body = json.dumps(self._body(request)).encode()
-        # Jitter need not be repeatable: it decides when a request is sent, never what it says.
-        jitter = random.Random()
         trouble = ""
         for number in range(TRIES):
-            url = self._urls[next(self._turn) % len(self._urls)]
-            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**number) * jitter.uniform(0.5, 1.5)
+            address = self._least_busy()
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**number) * self._random.uniform(0.5, 1.5)
             try:
-                reply = self._post(url, body)
+                reply = await self._post(address, request, body)
                 if reply.status == 200:
-                    return request, _completion(reply.body)
-                trouble = f"{url}: {reply.status} {_excerpt(reply.body)}"
+                    completion = _completion(reply, request)
+                    address.worked()
+                    return completion
+                trouble = f"{address}: {reply.status} {_excerpt(reply.body)}"
                 if reply.status == 400 and _is_too_long(reply.body):
-                    return request, Completion("", PROMPT_TOO_LONG, 0, 0)
+                    return Completion("", PROMPT_TOO_LONG, 0, 0)
                 if reply.status != 429 and reply.status < 500:
                     raise EngineError(f"query {request.query_id}: {trouble}")
-                pause = _seconds(reply.retry_after, pause)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                trouble = f"{url}: {type(error).__name__}: {error}"
-            if self.stopped.wait(pause if number + 1 < TRIES else 0):
+                if reply.status != 429:
+                    address.failed()
+                pause = _seconds(reply.headers.get("retry-after"), pause)
+            except (OSError, ValueError) as error:
+                address.failed()
+                said = "no reply in time" if isinstance(error, TimeoutError) else str(error)
+                trouble = f"{address}: {type(error).__name__}: {said}"
+            if number + 1 == TRIES or await self._stops_within(pause):
                 break
         raise EngineError(f"query {request.query_id}: given up after {TRIES} tries; last {trouble}")
+
+    async def _stops_within(self, seconds: float) -> bool:
+        assert self._stopped is not None
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._stopped.wait()
+        except TimeoutError:
+            return False
+
+    def _least_busy(self) -> _Address:
+        now = time.monotonic()
+        awake = [address for address in self._addresses if address.rests_until <= now]
+        if not awake:
+            return min(self._addresses, key=lambda address: address.rests_until)
+        return min(awake, key=lambda address: address.in_flight)
+
+    async def _post(self, address: _Address, request: Request, body: bytes) -> Reply:
+        head = self._head(
+            address,
+            "POST",
+            f"{address.url.path}/chat/completions",
+            f"Content-Type: application/json\r\nX-Request-Id: sourcewise-{request.key}\r\n"
+            f"Content-Length: {len(body)}\r\n",
+        )
+        address.in_flight += 1
+        try:
+            return await self.connections.ask(address.url, head, body, seconds=self._seconds)
+        finally:
+            address.in_flight -= 1
+
+    def _head(self, address: _Address, method: str, path: str, more: str = "") -> bytes:
+        host = address.url.netloc.rpartition("@")[2]
+        return (
+            f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n"
+            f"{self._authorization}{more}\r\n"
+        ).encode()
 
     def _body(self, request: Request) -> dict[str, Any]:
         return {
@@ -144,37 +301,24 @@ class _Client:
             "stream": False,
         }
 
-    def _post(self, url: str, body: bytes) -> _Reply:
-        connections = self._local.__dict__.setdefault("connections", {})
-        parts = urlsplit(url)
-        if url not in connections:
-            kind = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
-            if parts.scheme not in kind or not parts.hostname:
-                raise EngineError(f"SOURCEWISE_SERVER_URLS: {url!r} is not an http(s) address")
-            connections[url] = kind[parts.scheme](parts.hostname, parts.port, timeout=SECONDS)
-        connection = connections[url]
-        try:
-            connection.request("POST", f"{parts.path}/chat/completions", body, self._headers)
-            # Long silences are normal here, so routers on the way must be kept from forgetting us.
-            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            response = connection.getresponse()
-            return _Reply(response.status, response.read(), response.getheader("Retry-After"))
-        except (OSError, http.client.HTTPException):
-            connection.close()
-            raise
 
-
-def _completion(body: bytes) -> Completion:
+def _completion(reply: Reply, request: Request) -> Completion:
     """Reads a reply; raises ValueError where it is not what the interface promises."""
+    body = reply.body
     try:
-        reply = json.loads(body)
-        [choice] = reply["choices"]
-        message, usage = choice["message"], reply["usage"]
+        content = json.loads(body)
+        names = f"{content.get('id')} {reply.headers.get('x-request-id')}"
+        if others := set(OURS.findall(names)) - {f"sourcewise-{request.key}"}:
+            raise ValueError(f"this answers request {min(others)}")
+        [choice] = content["choices"]
+        message, usage = choice["message"], content["usage"]
         text = message.get("content") or ""
         if reasoning := message.get("reasoning_content") or message.get("reasoning"):
             text = f"{THINK_OPEN}{reasoning}{THINK_CLOSE}{text}"
-        reason = choice["finish_reason"] or "unknown"
-        return Completion(text, reason, usage["completion_tokens"], usage["prompt_tokens"])
+        counts = usage["completion_tokens"], usage["prompt_tokens"]
+        if not all(type(count) is int for count in counts):
+            raise ValueError(f"usage {counts} is not two numbers")
+        return Completion(text, choice["finish_reason"] or "unknown", *counts)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"unusable reply ({error!r}): {_excerpt(body)}") from None
 
