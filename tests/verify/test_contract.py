@@ -166,9 +166,10 @@ def test_every_attempt_has_one_verdict_with_a_name_and_a_time(category: str) -> 
     responses = [*NO_ANSWERS, *(response for _, response in pairs)]
     given = [attempt(category, pairs[0][0], response) for response in responses]
     cut = attempt(category, pairs[0][0], pairs[0][1], finish_reason="length")
-    verdicts = _judged([*given, cut])
-    assert len(verdicts) == len(given) + 1
-    assert verdicts[-1].status == "truncated"
+    unasked = attempt(category, pairs[0][0], "", finish_reason="prompt_too_long")
+    verdicts = _judged([*given, cut, unasked])
+    assert len(verdicts) == len(given) + 2
+    assert [verdict.status for verdict in verdicts[-2:]] == ["truncated", "prompt_too_long"]
     for verdict in verdicts:
         assert verdict.status in STATUSES
         assert (verdict.verifier, verdict.verifier_version) == (
