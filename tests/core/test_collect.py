@@ -370,6 +370,6 @@ def test_a_hub_without_its_package_is_an_error_with_the_remedy(
     monkeypatch.setitem(sys.modules, "datasets", None)
     hub = {"repo": "somebody/sums", "revision": "main", "split": "train"}
     with pytest.raises(
-        ValueError, match=r"somebody/sums needs the package 'datasets': run collect"
+        ValueError, match=r"somebody/sums needs the package 'datasets': run this stage"
     ):
         _collect(tmp_path, hub=hub, columns=PROMPTS)

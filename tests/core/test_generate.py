@@ -213,6 +213,14 @@ def test_same_input_gives_the_same_bytes(stage: Run, tmp_path: Path) -> None:
     assert (stage.folder / name).read_bytes() == (other.folder / name).read_bytes()
 
 
+def test_a_row_without_a_response_is_an_attempt_that_gave_none(stage: Run) -> None:
+    stage.released.write_text('{"q": "one?", "by": {"a": null}}\n{"q": "one?", "by": {"a": "1"}}\n')
+    [row] = stage("one?")
+    assert (row.text, row.finish_reason) == ("", "no_response")
+    [row] = stage("one?", attempt=2, judged={"one?": None}, stop_score=0.9)
+    assert (row.text, row.finish_reason) == ("1", "unknown")
+
+
 def test_half_a_surrogate_pair_does_not_stop_the_table(stage: Run) -> None:
     stage.released.write_text('{"q": "one?", "by": {"a": "x\\ud800y \\ud83d\\ude00"}}\n')
     assert [row.text for row in stage("one?")] == ["x\ufffdy 😀"]
@@ -223,7 +231,7 @@ def test_half_a_surrogate_pair_does_not_stop_the_table(stage: Run) -> None:
     [
         ('{"q": "two?"', r"released\.jsonl:2: not JSON"),
         ('{"q": "two?"}', r"released\.jsonl:2: no column 'by\.a'.*correct the import's columns"),
-        ('{"q": "two?", "by": {"a": null}}', r"released\.jsonl:2: column 'by\.a' is not text"),
+        ('{"q": "two?", "by": {"a": 2}}', r"released\.jsonl:2: column 'by\.a' is not text"),
     ],
 )
 def test_a_malformed_row_is_an_error_with_file_and_line(

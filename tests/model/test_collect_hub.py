@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 
 from sourcewise import tables
+from sourcewise.corpus.hub import rows as rows_of
+from sourcewise.corpus.reading import RowError
+from sourcewise.corpus.released import released
+from sourcewise.params.distill import Import
 from sourcewise.params.queries import Columns, Hub, Origin
 from sourcewise.stages import collect
 from sourcewise.tables import Query, Reject
@@ -69,3 +73,51 @@ def test_a_data_set_that_cannot_be_read_names_it_and_the_remedy(
     hub = Hub(repo=str(tmp_path / "gone"), revision="main", split="train")
     with pytest.raises(ValueError, match=r"gone.* cannot be read .*correct 'repo'"):
         _collect(tmp_path, hub, Columns(prompt="q"))
+
+
+DRIFTING = {
+    "math.jsonl": [
+        {"conversations": [{"from": "human", "value": "1 + 1?", "info": {"ground_truth": "2"}}]},
+        {"conversations": [{"from": "human", "value": "1 + 2?", "info": {"ground_truth": 3}}]},
+    ],
+    "code.jsonl": [
+        {
+            "system": None,
+            "conversations": [
+                {"from": "human", "value": "Write f.", "info": {"test_case": {"call_type": "std"}}},
+                {"from": "assistant", "value": "def f(): \u2028 ...", "info": None},
+            ],
+        },
+    ],
+}
+
+
+def _drifting(folder: Path) -> str:
+    for name, rows in DRIFTING.items():
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        (folder / name).write_text(lines)
+    return str(folder)
+
+
+def test_files_whose_rows_differ_in_their_columns_are_streamed_as_they_are(tmp_path: Path) -> None:
+    repo = _drifting(tmp_path)
+    hub = Hub(repo=repo, revision="abc123", files=("math.jsonl", "code.jsonl"))
+    assert [row for _, row in rows_of(hub)] == [*DRIFTING["math.jsonl"], *DRIFTING["code.jsonl"]]
+    places = [place for place, _ in rows_of(hub)]
+    assert places[1:] == [f"{repo}@abc123/math.jsonl:2", f"{repo}@abc123/code.jsonl:1"]
+
+
+def test_a_line_that_is_no_row_names_data_set_file_and_line(tmp_path: Path) -> None:
+    repo = _drifting(tmp_path)
+    with (tmp_path / "math.jsonl").open("a") as file:
+        file.write("{]\n")
+    hub = Hub(repo=repo, revision="abc123", files=("math.jsonl",))
+    with pytest.raises(RowError, match=r"@abc123/math\.jsonl:3: not JSON"):
+        list(rows_of(hub))
+
+
+def test_a_hub_is_a_teacher(tmp_path: Path) -> None:
+    hub = Hub(repo=_drifting(tmp_path), revision="abc123", files=("code.jsonl",))
+    [one] = released(Import(hub=hub, messages="conversations", attempts=1))
+    assert [turn.content for turn in one.messages] == ["Write f."]
+    assert one.response == "def f(): \u2028 ..."

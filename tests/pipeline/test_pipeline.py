@@ -42,6 +42,7 @@ def test_a_wrong_key_stops_everything_with_its_name(made: Copy) -> None:
     [
         # 118 shards x 3 teachers x (4 rounds x 2 + perplexity) = 3,186 of the distillation alone.
         ("paper", {"generate": 1416, "verify": 1416, "perplexity": 354, "decontaminate": 118}),
+        ("released", {"collect": 6, "generate": 236, "verify": 236, "perplexity": 236}),
         ("tiny", {"generate": 9, "verify": 9, "perplexity": 3, "decontaminate": 1}),
     ],
 )
@@ -49,6 +50,11 @@ def test_a_preset_dry_runs_to_its_complete_job_list(
     tmp_path: Path, preset: str, jobs: dict[str, int]
 ) -> None:
     make(tmp_path / preset, ROOT / f"workflow/presets/{preset}.yaml")
+    if preset == "released":
+        for release in ("AM-Thinking-v1-Distilled", "AM-Qwen3-Distilled"):
+            (folder := tmp_path / preset / "data/raw" / release).mkdir(parents=True)
+            for file in ("math", "code", "science", "if", "multiturn", "other"):
+                (folder / f"{file}.jsonl").touch()
     planned = Copy(tmp_path / preset).planned()
     assert jobs.items() <= planned.items()
     assert planned["report"] == 1

@@ -8,7 +8,7 @@ from scripted import Scripted, refuse
 
 from sourcewise import tables
 from sourcewise.__main__ import main
-from sourcewise.corpus import columns
+from sourcewise.corpus import columns, turns
 from sourcewise.corpus.reading import rows
 from sourcewise.grading import constraints
 from sourcewise.grading.attempts import Attempt
@@ -69,7 +69,7 @@ def test_a_source_can_name_the_result(server: Scripted, tmp_path: Path) -> None:
     [query], _ = _run(tmp_path, _query("Write a poem."))
     mapping = Columns(messages="messages", reference="reference", reference_format="json")
     [(_, row)] = rows(tmp_path / "out.parquet")
-    assert columns.messages(row, mapping) == query.messages
+    assert turns.messages(row, mapping) == query.messages
     assert json.loads(columns.reference(row, mapping, "instruction")) == json.loads(query.reference)
 
 

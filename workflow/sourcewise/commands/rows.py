@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from sourcewise.corpus import columns
+from sourcewise.corpus import turns
 from sourcewise.corpus.references import FORMATS
 from sourcewise.grading.attempts import Attempt
 from sourcewise.params.queries import Columns
@@ -95,7 +95,7 @@ def _attempt(given: dict[str, Any], category: str | None, known: Collection[str]
     if "prompt" not in given and "messages" not in given:
         raise MalformedError("neither 'prompt' nor 'messages'")
     try:
-        messages = columns.messages(given, PROMPT if "prompt" in given else MESSAGES)
+        messages = turns.messages(given, PROMPT if "prompt" in given else MESSAGES)
     except ValueError as error:
         raise MalformedError(str(error)) from None
     return Attempt(

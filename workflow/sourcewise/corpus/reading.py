@@ -57,7 +57,7 @@ def rows(
 
 
 def pick(row: Row, column: str) -> Any:
-    """The value of a column; dots reach into nested objects and lists: `a.b`, `turns.0.value`.
+    """The value of a column; dots reach into nested objects and lists: `a.b`, `turns.0.value`, `turns.-1`.
 
     Raises KeyError that names the missing part and the columns that exist.
     """
@@ -67,13 +67,21 @@ def pick(row: Row, column: str) -> Any:
     for part in column.split("."):
         if isinstance(value, dict) and part in value:
             value = value[part]
-        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
-            value = value[int(part)]
+        elif isinstance(value, list) and (place := _place(part, len(value))) is not None:
+            value = value[place]
         else:
             raise KeyError(
                 f"no column {column!r} (there are: {', '.join(map(str, row)) or 'none'})"
             )
     return value
+
+
+def _place(part: str, n: int) -> int | None:
+    """An index of a list of n, also one from its end."""
+    if not part.removeprefix("-").isdecimal():
+        return None
+    place = int(part)
+    return place if -n <= place < n else None
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Row | _Bad]]:

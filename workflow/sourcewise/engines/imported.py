@@ -1,22 +1,19 @@
-"""Responses that somebody else released, read from files and joined to queries by content.
+"""Responses that somebody else released, read from files or a hub and joined to queries by content.
 
-The k-th row of a query, in the order of the files, is its attempt k. Without the model's tokenizer
-tokens cannot be counted: the counts are those of words between white space.
+Without the model's tokenizer tokens cannot be counted: the counts are those of words between white space.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-from sourcewise.corpus.reading import Row, RowError, pick, rows
+from sourcewise.corpus.released import released
 from sourcewise.engines.contract import Batch, Completion, Request
 from sourcewise.params.distill import Import
-from sourcewise.tables import Message
-from sourcewise.text import query_id
 
 BATCH = 256
+# How a row without a response ended: it is an attempt that no verifier accepts.
+NO_RESPONSE = "no_response"
 
 
 def version() -> str:
@@ -25,40 +22,22 @@ def version() -> str:
 
 
 def complete(requests: Sequence[Request], *, source: Import) -> Iterator[Batch]:
-    """Yields the requests that the files have a row for; the others have no answer.
+    """Yields the requests that the release has a row for; the others have no answer.
 
-    Raises RowError, with file and line, for a row without a text in one of the columns.
+    Raises RowError, with file and line, for a row that cannot be used.
     """
     wanted = {(request.query_id, request.attempt): request for request in requests}
-    seen: Counter[str] = Counter()
     batch: Batch = []
-    for prompt, response in _pairs(source):
-        identity = query_id([Message("user", prompt)])
-        seen[identity] += 1
-        request = wanted.get((identity, seen[identity]))
+    for row in released(source):
+        request = wanted.get((row.query_id, row.attempt))
         if request is None or request.attempt > source.attempts:
             continue
-        n_tokens, n_prompt_tokens = len(response.split()), len(prompt.split())
-        batch.append((request, Completion(response, "unknown", n_tokens, n_prompt_tokens)))
+        text = row.response or ""
+        reason = "unknown" if row.response is not None else NO_RESPONSE
+        n_prompt_tokens = sum(len(turn.content.split()) for turn in row.messages)
+        batch.append((request, Completion(text, reason, len(text.split()), n_prompt_tokens)))
         if len(batch) == BATCH:
             yield batch
             batch = []
     if batch:
         yield batch
-
-
-def _pairs(source: Import) -> Iterator[tuple[str, str]]:
-    for name in source.files:
-        for place, row in rows(Path(name)):
-            at = f"{name}:{place}"
-            yield _text(row, source.prompt, at), _text(row, source.response, at)
-
-
-def _text(row: Row, column: str, at: str) -> str:
-    try:
-        value = pick(row, column)
-    except KeyError as error:
-        raise RowError(f"{at}: {error.args[0]}: correct the import's columns") from None
-    if not isinstance(value, str):
-        raise RowError(f"{at}: column {column!r} is not text but {type(value).__name__}")
-    return value

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from sourcewise.params.base import Count, Fraction, Positive, Sampling, Section, Whole
+from sourcewise.params.queries import Hub
 
 
 class Wrap(Section):
@@ -28,18 +29,34 @@ class Wrap(Section):
 
 
 class Import(Section):
-    """Responses that somebody else generated: JSONL, JSON or Parquet files and their columns.
+    """Responses that somebody else generated: JSONL, JSON or Parquet files, or a hub's data set.
 
-    Rows are joined to queries by the content of `prompt` (or `messages`), never by position. The k-th
-    row of a query is its attempt k. `published` names a column with somebody else's verdict (true
-    or false) on the response; only the report reads it, to list where ours differs.
+    A row has a `prompt` and a `response` column, or a column with the `messages` of a conversation
+    (role and content, or from and value) that ends with the response. Rows are joined to queries by
+    the content of what was asked, never by position. The k-th row of a query is its attempt k.
+    `published` names a column with somebody else's verdict on the response (true or false, or a score);
+    only the report reads it, to list where ours differs. In the names of columns dots reach into nested
+    values, `turns.-1.score` to the last turn.
     """
 
-    files: Annotated[tuple[str, ...], Field(min_length=1)]
-    prompt: str
-    response: str
+    files: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    hub: Hub | None = None
+    prompt: str | None = None
+    response: str | None = None
+    messages: str | None = None
     attempts: Count
     published: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        if (self.files is None) == (self.hub is None):
+            raise ValueError("an import needs exactly one of the keys 'files' and 'hub'")
+        pair = self.prompt is not None, self.response is not None
+        if pair not in ((True, True), (False, False)) or (self.messages is not None) == pair[0]:
+            raise ValueError(
+                "an import needs the keys 'prompt' and 'response', or the key 'messages' alone"
+            )
+        return self
 
 
 class Teacher(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from sourcewise.params.base import Count, Fraction, Positive, Section, Whole
 
@@ -28,12 +28,22 @@ class Synthetic(Section):
 
 
 class Hub(Section):
-    """A data set on a hub, pinned to a revision; streamed by `datasets`."""
+    """A data set on a hub, pinned to a revision; streamed by `datasets`.
+
+    Either a `split`, or JSONL `files` of the repository, whose rows may differ in their columns.
+    """
 
     repo: str
     revision: str
-    split: str
+    split: str | None = None
     subset: str | None = None
+    files: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _split_or_files(self) -> Self:
+        if (self.split is None) == (self.files is None):
+            raise ValueError("a hub data set needs exactly one of the keys 'split' and 'files'")
+        return self
 
 
 class Columns(Section):

@@ -52,19 +52,28 @@ class Agreement:
 
 
 def agreement(
-    teacher: str, published: Mapping[Key, bool], verdicts: Iterable[Verdict]
+    teacher: str,
+    published: Mapping[Key, bool | float],
+    verdicts: Iterable[Verdict],
+    *,
+    stop_score: float,
 ) -> Agreement:
-    """Compares verdicts: ours counts as correct with the full score."""
+    """Compares verdicts: beside true and false ours is correct with the full score, beside a score
+    both are accepted from `stop_score` on."""
     found = Agreement(teacher, len(published))
     for verdict in verdicts:
-        theirs = published.get((verdict.query_id, verdict.attempt))
-        if theirs is None:
+        given = published.get((verdict.query_id, verdict.attempt))
+        if given is None:
             continue
         if verdict.status in UNJUDGED:
             found.unjudged += 1
             continue
+        if isinstance(given, bool):
+            theirs, ours = given, correct(verdict)
+        else:
+            theirs, ours = given >= stop_score, (verdict.score or 0.0) >= stop_score
         found.compared += 1
-        if correct(verdict) == theirs:
+        if ours == theirs:
             found.agreed += 1
         else:
             found.differing.append((theirs, verdict))

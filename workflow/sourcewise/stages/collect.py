@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from sourcewise import tables
-from sourcewise.corpus import columns
+from sourcewise.corpus import columns, hub, turns
 from sourcewise.corpus.reading import Row, RowError, pick, rows
-from sourcewise.params.queries import Columns, Hub, Origin, Synthetic
+from sourcewise.params.queries import Columns, Origin, Synthetic
 from sourcewise.progress import Progress
 from sourcewise.synthetic.defects import with_defects
 from sourcewise.synthetic.problems import problems
@@ -95,7 +95,7 @@ def _queries(
 
 
 def _query(name: str, origin: Origin, mapping: Columns, row: Row) -> Query:
-    messages = columns.messages(row, mapping)
+    messages = turns.messages(row, mapping)
     reference = columns.reference(row, mapping, origin.category)
     identity = query_id(messages)
     return Query(identity, name, origin.category, messages, reference, origin.licence)
@@ -105,7 +105,7 @@ def _rows(
     origin: Origin, malformed: Callable[[RowError], None]
 ) -> Iterator[tuple[Place, dict[str, Any]]]:
     if origin.hub is not None:
-        yield from _hub_rows(origin.hub)
+        yield from hub.rows(origin.hub)
         return
     progress = Progress("collect", len(origin.files or ()), "files")
     for file in origin.files or ():
@@ -113,29 +113,6 @@ def _rows(
             yield f"{file}:{place}", row
         progress.advance()
     progress.finish()
-
-
-def _hub_rows(hub: Hub) -> Iterator[tuple[Place, dict[str, Any]]]:
-    """The rows of a hub's data set as a stream: nothing is written to this machine's disk."""
-    try:
-        from datasets import load_dataset
-    except ImportError:
-        raise ValueError(
-            f"the hub data set {hub.repo} needs the package 'datasets': "
-            "run collect in the environment 'model', or fetch the files and use the key 'files'"
-        ) from None
-    name = f"{hub.repo}@{hub.revision}/{hub.split}"
-    try:
-        stream = load_dataset(
-            hub.repo, hub.subset, split=hub.split, revision=hub.revision, streaming=True
-        )
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"the hub data set {name} cannot be read ({error}): correct 'repo', 'subset', 'split' or "
-            "'revision', or make the hub reachable"
-        ) from None
-    for place, row in enumerate(stream, start=1):
-        yield f"{name}:{place}", row
 
 
 def _made(

@@ -111,8 +111,10 @@ def weights_of_teacher(teacher: Teacher) -> str:
     """What stands for a teacher's weights: those of its model, or the files that are taken in."""
     if teacher.imported is not None:
         source = teacher.imported
-        digest = files_digest(Path(file) for file in source.files)
-        return f"import:{digest}:{source.prompt}:{source.response}"
+        what = source.messages or f"{source.prompt}:{source.response}"
+        if source.hub is not None:
+            return f"import:{source.hub.model_dump_json()}:{what}"
+        return f"import:{files_digest(Path(file) for file in source.files or ())}:{what}"
     return weights_of(str(teacher.model), teacher.revision, engine=str(teacher.engine))
 
 

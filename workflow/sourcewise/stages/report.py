@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -21,11 +20,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from sourcewise import tables
-from sourcewise.corpus import columns, reading
+from sourcewise.corpus.released import released
 from sourcewise.error_rates import Audit
 from sourcewise.params.datasets import Dataset
 from sourcewise.params.distill import Distill, Import, Teacher
-from sourcewise.params.queries import Benchmark, Columns
+from sourcewise.params.queries import Benchmark
 from sourcewise.params.students import Report, Student
 from sourcewise.progress import Progress
 from sourcewise.recipes import manifests
@@ -35,7 +34,7 @@ from sourcewise.report.gathered import Gathered
 from sourcewise.report.metrics import metrics as metric_files
 from sourcewise.report.page import LISTED, render
 from sourcewise.report.plots import plots as plot_tables
-from sourcewise.report.published import Agreement, Disagreement, Key, agreement
+from sourcewise.report.published import Agreement, Disagreement, agreement
 from sourcewise.report.summary import numbers
 from sourcewise.report.teachers import TeacherNumbers
 from sourcewise.tables import (
@@ -48,7 +47,7 @@ from sourcewise.tables import (
     Row,
     Verdict,
 )
-from sourcewise.text import query_id, query_text
+from sourcewise.text import query_text
 
 
 def run(
@@ -83,7 +82,7 @@ def run(
         distilled = manifests.distilled(data / f"distill/{name}/manifest.json")
         asked.append(_teacher(distilled, categories, distill.stop_score))
         if teacher.imported is not None and teacher.imported.published is not None:
-            agreements.append(_agreement(distilled, teacher.imported, queries))
+            agreements.append(_agreement(distilled, teacher.imported, queries, distill.stop_score))
         progress.advance()
     measured = []
     for benchmark in graded:
@@ -208,11 +207,18 @@ def _teacher(
     return teacher
 
 
-def _agreement(distilled: Distilled, imported: Import, queries: Corpus) -> Agreement:
+def _agreement(
+    distilled: Distilled, imported: Import, queries: Corpus, stop_score: float
+) -> Agreement:
     """Compares a teacher's published verdicts with ours, and fetches the texts where they differ."""
     rounds = range(1, distilled.attempts + 1)
     verdicts = chain.from_iterable(_verdicts(distilled, attempt) for attempt in rounds)
-    found = agreement(distilled.teacher, dict(_published(imported)), verdicts)
+    theirs_by_key = {
+        (row.query_id, row.attempt): row.published
+        for row in released(imported)
+        if row.published is not None
+    }
+    found = agreement(distilled.teacher, theirs_by_key, verdicts, stop_score=stop_score)
     listed = {(v.query_id, v.attempt): (theirs, v) for theirs, v in found.differing[:LISTED]}
     responses = {
         (response.query_id, attempt): response.text
@@ -230,26 +236,6 @@ def _agreement(distilled: Distilled, imported: Import, queries: Corpus) -> Agree
             )
         )
     return found
-
-
-def _published(imported: Import) -> Iterator[tuple[Key, bool]]:
-    """The published verdict of each attempt; the k-th row of a query is its attempt k."""
-    seen: Counter[str] = Counter()
-    where = Columns(prompt=imported.prompt)
-    for file in imported.files:
-        for place, row in reading.rows(Path(file)):
-            try:
-                identity = query_id(columns.messages(row, where))
-                verdict = reading.pick(row, str(imported.published))
-            except (ValueError, KeyError) as error:
-                raise ValueError(f"{file}:{place}: {error.args[0]}") from None
-            if verdict not in (True, False):
-                raise ValueError(
-                    f"{file}:{place}: column {imported.published!r} holds {verdict!r}, "
-                    "but a published verdict is true or false: correct the key 'published'"
-                )
-            seen[identity] += 1
-            yield (identity, seen[identity]), bool(verdict)
 
 
 def _audit(path: Path) -> Audit:

@@ -1,0 +1,28 @@
+"""docs/teachers.md: every entry that it shows is one that works."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sourcewise.params.root import parse, read_yaml
+
+ROOT = Path(__file__).parents[2]
+ENTRIES = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/teachers.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.partition(":")[0])
+def test_an_entry_of_the_page_is_a_valid_teacher(entry: str) -> None:
+    content = read_yaml(ROOT / "params.yaml")
+    content["teachers"] |= yaml.safe_load(entry)
+    [name] = yaml.safe_load(entry)
+    assert parse(content, name="params.yaml").teachers[name].revision
+
+
+def test_the_page_shows_each_kind_of_teacher() -> None:
+    shown = [next(iter(yaml.safe_load(entry).values())) for entry in ENTRIES]
+    assert {one.get("engine") for one in shown} == {"server", "vllm", None}
+    assert {"files", "hub"} <= {key for one in shown for key in one.get("import", {})}

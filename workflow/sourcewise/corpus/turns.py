@@ -1,0 +1,56 @@
+"""The turns of a row of somebody else's data set, as its `columns` say."""
+
+from __future__ import annotations
+
+from sourcewise.corpus.reading import Row, pick
+from sourcewise.params.queries import Columns
+from sourcewise.tables import Message
+
+# ShareGPT's names beside the OpenAI ones.
+ROLES = {
+    "system": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+}
+
+
+def messages(row: Row, columns: Columns) -> list[Message]:
+    """The turns of a row's query: its prompt as one user turn, or its conversation.
+
+    Assistant turns at the end are somebody's response, not part of the query, and are cut. Raises
+    ValueError or KeyError that says what is wrong.
+    """
+    if columns.prompt is not None:
+        return [Message("user", _text(pick(row, columns.prompt), columns.prompt))]
+    column = str(columns.messages)
+    turns = pick(row, column)
+    if not isinstance(turns, list):
+        raise ValueError(f"column {column!r} is not a list of turns but {type(turns).__name__}")
+    query = [_turn(turn, column) for turn in turns]
+    while query and query[-1].role == "assistant":
+        query.pop()
+    if not any(turn.role == "user" for turn in query):
+        raise ValueError(f"column {column!r} holds no user turn")
+    return query
+
+
+def _turn(turn: object, column: str) -> Message:
+    if isinstance(turn, dict):
+        for role, content in (("role", "content"), ("from", "value")):
+            if role in turn and content in turn:
+                if turn[role] not in ROLES:
+                    raise ValueError(f"role {turn[role]!r} in {column!r} is not one of {[*ROLES]}")
+                return Message(ROLES[turn[role]], _text(turn[content], column))
+    raise ValueError(f"a turn of {column!r} has neither role and content nor from and value")
+
+
+def _text(value: object, column: str) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"column {column!r} is not text but {type(value).__name__}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"column {column!r} holds half of a surrogate pair") from None
+    return value
