@@ -1,10 +1,13 @@
 """The whole DAG on the smallest preset: both entry points, from nothing, and what each thinks afterwards."""
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sourcewise.dag.workspace import make
+from sourcewise.tables import Query, read
 from working_copy import ROOT, Copy, copy_of
 
 
@@ -58,3 +61,28 @@ def test_a_preset_dry_runs_to_its_complete_job_list(
     planned = Copy(tmp_path / preset).planned()
     assert jobs.items() <= planned.items()
     assert planned["report"] == 1
+
+
+def test_what_a_hub_holds_is_collected_where_the_package_for_it_is(tmp_path: Path) -> None:
+    make(tmp_path / "copy", ROOT / "workflow/presets/test.yaml")
+    copy = Copy(tmp_path / "copy")
+    folder = copy.folder / "data/raw/set"
+    folder.mkdir(parents=True)
+    rows = [{"conversations": [{"from": "human", "value": f"What is {n} + 1?"}]} for n in range(3)]
+    (folder / "other.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    path = copy.folder / "params.yaml"
+    params = yaml.safe_load(path.read_text())
+    hub = {"repo": "data/raw/set", "revision": "abc123", "files": ["other.jsonl"]}
+    origin = {"category": "dialogue", "licence": "MIT", "hub": hub}
+    params["sources"]["hub"] = {
+        **origin,
+        "shards": 1,
+        "columns": {"messages": "conversations"},
+    }
+    params["clean"]["order"].append("hub")
+    path.write_text(yaml.safe_dump(params, sort_keys=False))
+    collected = "data/queries/collected/hub.parquet"
+    copy.call(f"snakemake --cores 1 {collected}")
+    assert [query.messages[0].content for query in read(copy.folder / collected, Query)] == [
+        f"What is {n} + 1?" for n in range(3)
+    ]

@@ -12,7 +12,7 @@ rule benchmark_queries:
     conda:
         "../../envs/workflow.yaml"
     resources:
-        python=WORKFLOW,
+        python=benchmark_python,
     params:
         origin=P("benchmark_queries@{benchmark}", "benchmarks.{benchmark}.queries"),
         seed=P("benchmark_queries@{benchmark}", "seed"),

@@ -60,6 +60,11 @@ if not IN_CONDA:
     REWARD_PYTHON = shlex.quote(str(VENVS.joinpath("model", "bin", "python")))
     VERIFY = f"SOURCEWISE_MODEL_PYTHON={REWARD_PYTHON} {VERIFY}"
 
+# Only the environment of models has the package that streams a hub's data sets.
+HUB_OR_FILES = {True: MODEL, False: WORKFLOW}
+IMPORTS = [teacher.imported for teacher in PARAMS.teachers.values() if teacher.imported]
+REPORT = HUB_OR_FILES[any(one.hub and one.published for one in IMPORTS)]
+
 
 def domains(known):
     """The values of every wildcard, given those bound before."""
@@ -148,6 +153,14 @@ def teacher_model(wildcards):
 def teacher_files(wildcards):
     imported = PARAMS.teachers[wildcards.teacher].imported
     return raw(imported.files if imported else [])
+
+
+def source_python(wildcards):
+    return HUB_OR_FILES[PARAMS.sources[wildcards.source].hub is not None]
+
+
+def benchmark_python(wildcards):
+    return HUB_OR_FILES[PARAMS.benchmarks[wildcards.benchmark].queries.hub is not None]
 
 
 def source_files(wildcards):

@@ -13,7 +13,7 @@ rule collect:
     conda:
         "../../envs/workflow.yaml"
     resources:
-        python=WORKFLOW,
+        python=source_python,
     params:
         # How its queries are spread over shards is the business of clean.
         origin=P("queries", "sources.{source}", without="shards"),

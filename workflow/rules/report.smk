@@ -15,7 +15,7 @@ rule report:
     conda:
         "../../envs/workflow.yaml"
     resources:
-        python=WORKFLOW,
+        python=REPORT,
     params:
         seed=P("report", "seed"),
         report=P("report", "report"),
