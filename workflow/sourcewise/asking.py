@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from sourcewise.engines.contract import Batch, Request
 from sourcewise.ledger import Found, Ledger, Record, attempt_key, attempt_seed
-from sourcewise.progress import Progress
 from sourcewise.tables import Message, Response
 from sourcewise.text import query_id
+from sourcewise.under_way import State, UnderWay
 
 # What a directory needs to answer; training records, logs and the like do not change an answer.
 PARTS = (".safetensors", ".json", ".jinja", ".txt", ".model", ".py")
@@ -103,12 +103,19 @@ def ask(
         _say(label, asked=0, found=len(found), wanted=len(wanted))
         return found
     module = importlib.import_module(f"sourcewise.engines.{engine}")
-    progress = Progress(label, len(missing), "attempts")
-    with Ledger(ledger).writer(writer) as segment:
+    state = State(
+        role="student" if ledger.parent.parent.name == "benchmarks" else "teacher",
+        name=ledger.parent.name,
+        attempt=max(one.attempt for one in missing),
+        shard=writer,
+        wanted=len(wanted),
+        found=len(found),
+    )
+    with Ledger(ledger).writer(writer) as segment, UnderWay(state, label) as under_way:
         for batch in run(module, missing):
             segment.append(_records(batch, engine=module.version(), revision=revision))
-            progress.advance(len(batch))
-    _say(label, asked=progress.done, found=len(found), wanted=len(wanted))
+            under_way.add(completion for _, completion in batch)
+    _say(label, asked=state.asked, found=len(found), wanted=len(wanted))
     return Ledger(ledger).get(wanted.keys())
 
 

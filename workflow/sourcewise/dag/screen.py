@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sourcewise.dag import at_work_screen
 from sourcewise.dag.calls import Calls
 from sourcewise.dag.status import Cause, Planned, Status
 from sourcewise.progress import duration
@@ -41,6 +42,8 @@ def render(status: Status) -> RenderableType:
         parts.append(
             _line("●", "yellow", f"a run works here: {status.running}; this is what it has left")
         )
+    if status.asked:
+        parts.append(_section("Asked right now", at_work_screen.block(status.asked)))
     if status.plan:
         parts += [_section("Why", _causes(status.causes))]
         parts += [_section("What would run", _plan(status))]

@@ -15,13 +15,14 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from sourcewise.dag import hours
+from sourcewise.dag import at_work, hours
 from sourcewise.dag.asks import Asks
+from sourcewise.dag.at_work import Asked
 from sourcewise.dag.calls import Calls, Reading
 from sourcewise.dag.inquiry import Inquiry
 from sourcewise.dag.measured import size
@@ -70,6 +71,7 @@ class Status:
     folder: str
     all_jobs: int = 0
     running: str | None = None
+    asked: list[Asked] = field(default_factory=list)
     causes: list[Cause] = field(default_factory=list)
     plan: list[Planned] = field(default_factory=list)
     calls: list[Calls] = field(default_factory=list)
@@ -97,10 +99,15 @@ def main(arguments: Sequence[str]) -> None:
         default=len(os.sched_getaffinity(0)),
         help="cores that the forecast of time is for (default: all)",
     )
+    command.add_argument(
+        "--watch", action="store_true", help="only who is asked right now, drawn again until Ctrl-C"
+    )
     options = command.parse_args(arguments)
     if options.cores < 1:
         command.error(f"--cores {options.cores}: give 1 or more")
     try:
+        if options.watch:
+            _watch()
         status = look(options.cores)
     except (StatusError, ValueError, OSError) as error:
         print(f"sourcewise status: {error}", file=sys.stderr)
@@ -114,13 +121,26 @@ def main(arguments: Sequence[str]) -> None:
     raise SystemExit(STALE if status.plan else 0)
 
 
-def look(cores: int) -> Status:
-    """The status of the working copy in the current folder; raises StatusError, ParamsError."""
+def _watch() -> NoReturn:
+    from sourcewise.dag import at_work_screen
+
+    _check_folder()
+    with suppress(KeyboardInterrupt):
+        at_work_screen.watch()
+    raise SystemExit(0)
+
+
+def _check_folder() -> None:
     for name in ("Snakefile", "dvc.yaml"):
         if not Path(name).exists():
             raise StatusError(
                 f"{Path.cwd()} is no working copy: it has no {name}; go to the folder that has one"
             )
+
+
+def look(cores: int) -> Status:
+    """The status of the working copy in the current folder; raises StatusError, ParamsError."""
+    _check_folder()
     params = load(Path("params.yaml"))
     dvc = subprocess.Popen(
         [sys.executable, "-m", "dvc", "status", "--json"],
@@ -132,6 +152,7 @@ def look(cores: int) -> Status:
     try:
         with _read() as workflow:
             status.running = holder()
+            status.asked = at_work.look(params)
             _fill(status, workflow, params)
     except BaseException:
         dvc.kill()
