@@ -15,8 +15,9 @@ from sourcewise.corpus.reading import RowError, pick
 from sourcewise.corpus.released import Released, released
 from sourcewise.params.distill import Import, Teacher
 from sourcewise.params.queries import Origin
+from sourcewise.report.published import agreement
 from sourcewise.stages import collect, generate
-from sourcewise.tables import Message, Query, Response, read
+from sourcewise.tables import Message, Query, Response, Verdict, read
 from sourcewise.text import query_id
 
 SYSTEM = "You are a helpful assistant. To answer the user's question, you first think."
@@ -171,7 +172,7 @@ def read_one(tmp_path: Path, content: dict[str, Any], **fields: Any) -> Released
 
 
 @pytest.mark.parametrize(
-    ("value", "published"), [(True, True), (0, False), (1, True), (0.95, 0.95), (None, None)]
+    ("value", "published"), [(True, True), (False, False), (1, 1.0), (0.95, 0.95), (None, None)]
 )
 def test_a_published_verdict_is_true_false_or_a_score(
     tmp_path: Path, value: Any, published: bool | float | None
@@ -180,6 +181,54 @@ def test_a_published_verdict_is_true_false_or_a_score(
     one = read_one(tmp_path, content, prompt="q", response="a", published="ok")
     assert one.published == published
     assert type(one.published) is type(published)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "agreed"),
+    [
+        (1.0, 0.95, True),
+        (0.9, 0.95, True),
+        (0.85, 0.95, False),
+        (1.0, 0.85, False),
+        (True, 0.95, False),
+    ],
+)
+def test_a_score_is_compared_at_the_loops_threshold_and_a_verdict_at_the_full_score(
+    tmp_path: Path, theirs: bool | float, ours: float, agreed: bool
+) -> None:
+    content = {"q": "?", "a": "!", "ok": theirs}
+    one = read_one(tmp_path, content, prompt="q", response="a", published="ok")
+    assert one.published is not None
+    verdict = Verdict(one.query_id, 1, "scored", ours, "", "dialogue", "1")
+    found = agreement("a", {(one.query_id, 1): one.published}, [verdict], stop_score=0.9)
+    assert (found.compared, found.agreed, len(found.differing)) == (1, agreed, not agreed)
+
+
+PARTS = {"think_content": "2 and 2", "answer_content": "4"}
+
+
+@pytest.mark.parametrize(
+    ("value", "info", "response"),
+    [
+        ("<think>a</think>b", PARTS, "<think>a</think>b"),
+        ("<think>cut off", PARTS, "<think>cut off"),
+        ("4", PARTS, "<think>2 and 2</think><answer>4</answer>"),
+        (None, PARTS, "<think>2 and 2</think><answer>4</answer>"),
+        ("4", {"think_content": "", "answer_content": "4"}, "4"),
+        ("4", None, "4"),
+        (None, None, None),
+        (None, {"think_content": "2 and 2", "answer_content": None}, None),
+    ],
+)
+def test_the_parts_of_a_response_count_where_its_text_lacks_the_tags(
+    tmp_path: Path, value: str | None, info: dict[str, str] | None, response: str | None
+) -> None:
+    turns = [
+        {"from": "human", "value": "2 + 2?"},
+        {"from": "assistant", "value": value, "info": info},
+    ]
+    one = read_one(tmp_path, {"conversations": turns}, messages="conversations")
+    assert (one.response, one.query_id) == (response, query_id([Message("user", "2 + 2?")]))
 
 
 def test_a_published_column_that_no_row_has_is_an_error_that_names_those_there_are(

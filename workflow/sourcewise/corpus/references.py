@@ -28,16 +28,32 @@ def _after_hashes(value: Any) -> dict[str, Any]:
 def _ifeval(value: Any) -> dict[str, Any]:
     """The constraints of a prompt; data sets with one schema for all pad kwargs with nulls."""
     given = parsed(value)
+    if not isinstance(given, dict):
+        raise ValueError(
+            f"the reference is {type(given).__name__}: format 'ifeval' takes an object"
+        )
     missing = [key for key in ("instruction_id_list", "kwargs") if not given.get(key)]
     if missing:
         raise ValueError(f"no {missing[0]!r} for format 'ifeval'")
     names, kwargs = given["instruction_id_list"], parsed(given["kwargs"])
+    if not isinstance(names, list) or not isinstance(kwargs, list):
+        raise ValueError(
+            "'instruction_id_list' and 'kwargs' are not lists: format 'ifeval' takes two"
+        )
     if len(names) != len(kwargs):
         raise ValueError(f"{len(names)} instructions but {len(kwargs)} kwargs")
     return {
         "instruction_id_list": list(names),
-        "kwargs": [{k: v for k, v in (one or {}).items() if v is not None} for one in kwargs],
+        "kwargs": [_arguments(one) for one in kwargs],
     }
+
+
+def _arguments(given: Any) -> dict[str, Any]:
+    if not isinstance(given, dict | None):
+        raise ValueError(
+            f"'kwargs' holds {given!r}: format 'ifeval' takes an object per instruction"
+        )
+    return {name: value for name, value in (given or {}).items() if value is not None}
 
 
 def _json(value: Any) -> dict[str, Any]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sourcewise.corpus import hub, turns
 from sourcewise.corpus.reading import Row, RowError, pick, rows
 from sourcewise.params.distill import Import
 from sourcewise.params.queries import Columns
 from sourcewise.tables import Message
-from sourcewise.text import query_id
+from sourcewise.text import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN, query_id
 
 
 class Released(NamedTuple):
@@ -71,14 +71,26 @@ def _response(row: Row, source: Import) -> str | None:
     else:
         column = source.messages
         last = pick(row, column)[-1]
-        if turns.ROLES.get(str(last.get("role", last.get("from")))) != "assistant":
+        if turns.role(last) != "assistant":
             return None
-        value = last.get("content", last.get("value"))
+        value = _said(last)
     if value is None:
         return None
     if not isinstance(value, str):
         raise ValueError(f"column {column!r} is not text but {type(value).__name__}")
     return value
+
+
+def _said(turn: dict[str, Any]) -> Any:
+    """The text of a turn; a-m-team also keeps its parts, which count where the text lacks the tags."""
+    value, info = turn.get("content", turn.get("value")), turn.get("info")
+    tagged = isinstance(value, str) and (THINK_OPEN in value or THINK_CLOSE in value)
+    if tagged or not isinstance(info, dict):
+        return value
+    thought, answer = info.get("think_content"), info.get("answer_content")
+    if not (isinstance(thought, str) and isinstance(answer, str) and thought and answer):
+        return value
+    return f"{THINK_OPEN}{thought}{THINK_CLOSE}{ANSWER_OPEN}{answer}{ANSWER_CLOSE}"
 
 
 def _published(row: Row, source: Import) -> tuple[bool | float | None, str]:
@@ -91,9 +103,7 @@ def _published(row: Row, source: Import) -> tuple[bool | float | None, str]:
         return None, str(error.args[0])
     if value is None or isinstance(value, bool):
         return value, ""
-    # Zero and one are verdicts, other numbers scores.
-    if value in (0, 1):
-        return bool(value), ""
+    # Zero and one are scores too: a verdict of true would ask for our full score beside a published 1.0.
     if isinstance(value, int | float):
         return float(value), ""
     raise ValueError(

@@ -28,21 +28,29 @@ def messages(row: Row, columns: Columns) -> list[Message]:
     turns = pick(row, column)
     if not isinstance(turns, list):
         raise ValueError(f"column {column!r} is not a list of turns but {type(turns).__name__}")
-    query = [_turn(turn, column) for turn in turns]
-    while query and query[-1].role == "assistant":
-        query.pop()
+    # What a cut turn holds is no business of the query: a response may be missing.
+    asked = len(turns)
+    while asked and role(turns[asked - 1]) == "assistant":
+        asked -= 1
+    query = [_turn(turn, column) for turn in turns[:asked]]
     if not any(turn.role == "user" for turn in query):
         raise ValueError(f"column {column!r} holds no user turn")
     return query
 
 
+def role(turn: object) -> str | None:
+    """Whose turn it is, in OpenAI's words; None where that is not said."""
+    named = turn.get("role", turn.get("from")) if isinstance(turn, dict) else None
+    return ROLES.get(named) if isinstance(named, str) else None
+
+
 def _turn(turn: object, column: str) -> Message:
     if isinstance(turn, dict):
-        for role, content in (("role", "content"), ("from", "value")):
-            if role in turn and content in turn:
-                if turn[role] not in ROLES:
-                    raise ValueError(f"role {turn[role]!r} in {column!r} is not one of {[*ROLES]}")
-                return Message(ROLES[turn[role]], _text(turn[content], column))
+        for who, content in (("role", "content"), ("from", "value")):
+            if who in turn and content in turn:
+                if role(turn) is None:
+                    raise ValueError(f"role {turn[who]!r} in {column!r} is not one of {[*ROLES]}")
+                return Message(str(role(turn)), _text(turn[content], column))
     raise ValueError(f"a turn of {column!r} has neither role and content nor from and value")
 
 
