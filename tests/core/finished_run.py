@@ -55,6 +55,7 @@ class Tree:
     root: Path
     imported: dict[str, Any] | None = None
     audit: Path | None = None
+    forecast: Path | None = None
 
     @property
     def data(self) -> Path:
@@ -83,6 +84,7 @@ class Tree:
             "report": {
                 "confidence": 0.95, "resamples": 1000, "reference": "base", "title": "A & B",
                 "audit": str(self.audit) if self.audit else None,
+                "forecast": str(self.forecast) if self.forecast else None,
             },
             "distill": {"max_attempts": 2, "stop_score": 0.9, "futility": None},
             "teachers": {"good": teacher, "poor": teacher | {"revision": "r2"}},

@@ -188,4 +188,4 @@ def test_long_lines_are_thinned() -> None:
 
 def test_a_confidence_of_one_is_refused() -> None:
     with pytest.raises(ValueError, match="confidence"):
-        Report(confidence=1.0, resamples=1000, reference=None, title="t", audit=None)
+        Report(confidence=1.0, resamples=1000, reference=None, title="t", audit=None, forecast=None)

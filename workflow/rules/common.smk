@@ -200,6 +200,10 @@ def audit_files(wildcards):
     return raw([PARAMS.report.audit] if PARAMS.report.audit else [])
 
 
+def forecast_files(wildcards):
+    return raw([PARAMS.report.forecast] if PARAMS.report.forecast else [])
+
+
 def raw(files):
     """Files that nobody makes: what they hold counts (`content`), when they were written does not."""
     return ancient(list(files))
@@ -216,7 +220,8 @@ def declare_raw_files():
         (f"distill@{name}", teacher.imported and teacher.imported.files)
         for name, teacher in PARAMS.teachers.items()
     ]
-    named.append(("report", [PARAMS.report.audit] if PARAMS.report.audit else []))
+    made = (PARAMS.report.audit, PARAMS.report.forecast)
+    named.append(("report", [file for file in made if file]))
     for stage, files in named:
         try:
             DECLARED.inside(stage, files or [])

@@ -5,6 +5,7 @@ rule report:
     input:
         everything=everything,
         audit=audit_files,
+        forecast=forecast_files,
     # What it writes to data/report/metrics and data/report/plots stands behind the summary: a hundred
     # small files whose records would each list all inputs.
     output:
@@ -37,6 +38,7 @@ rule report:
             *("filters", "train", "sampling"),
         ),
         content=content(audit_files),
+        forecast=content(forecast_files),
         code=CODE("report", "stages.report"),
     shell:
         "{resources.python} -m sourcewise report --seed {params.seed} --report {params.report:q}"

@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "sourcewise.commands.verify",
     "audit": "sourcewise.commands.audit",
     "ledger": "sourcewise.commands.ledger",
+    "forecast": "sourcewise.commands.forecast",
 }
 
 

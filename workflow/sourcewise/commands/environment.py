@@ -1,4 +1,4 @@
-"""The environment in which answers are judged, for commands that people start in another one."""
+"""The environments of judging and of models, for commands that people start in another one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+PURPOSES = {"verify": "answers are judged", "model": "models are asked"}
 
 
 class UsageError(ValueError):
@@ -21,16 +22,16 @@ def is_here() -> bool:
     return importlib.util.find_spec("math_verify") is not None
 
 
-def python() -> Path:
-    """The Python that judges, beside the environment that runs this or in $SOURCEWISE_VENVS.
+def python(name: str = "verify") -> Path:
+    """The Python of an environment, beside the one that runs this or in $SOURCEWISE_VENVS.
 
     Raises UsageError where there is none.
     """
-    found = _environments() / "verify/bin/python"
+    found = _environments() / name / "bin/python"
     if not found.is_file():
         raise UsageError(
-            f"{found} does not exist, and answers are judged in the environment verify: make it "
-            "(python3.11 envs/setup.py verify) or name the folder of the environments in "
+            f"{found} does not exist, and {PURPOSES[name]} in the environment {name}: make it "
+            f"(python3.11 envs/setup.py {name}) or name the folder of the environments in "
             "SOURCEWISE_VENVS"
         )
     return found

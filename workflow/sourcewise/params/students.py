@@ -47,7 +47,7 @@ class Report(Section):
     """Level of the intervals, bootstrap resamples, and the student that others are set against.
 
     `audit` is a file that `sourcewise audit --out` wrote, under data/raw; the page then shows how often
-    verifiers err.
+    verifiers err. `forecast` is one of `sourcewise forecast --out`; the page sets it against what came.
     """
 
     confidence: Annotated[float, Field(ge=0.5, lt=1.0)]
@@ -55,3 +55,4 @@ class Report(Section):
     reference: str | None
     title: str
     audit: str | None
+    forecast: str | None

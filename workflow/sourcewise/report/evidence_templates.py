@@ -33,6 +33,26 @@ score. Every response on which the two differ is listed, to be judged by reading
 {% endfor %}</section>{% endif %}
 """
 
+FORECAST = """{% from "macros" import chip, nothing %}{% if g.forecast %}
+<section id="forecast"><h2>Forecast against actual</h2>
+<p class="see">What a pilot foretold before the run, and what the run took. An interval holds the actual number
+in {{ "%g" | format(100 * g.forecast.level) }} of 100 forecasts, as long as the run is the one that was
+forecast. Made {{ g.forecast.created[:10] }}, at most {{ g.forecast.pilot | count }} queries of a category.</p>
+{% if forecasts %}<div class="scroll"><table><tr><th>teacher<th class="n">pilot<th>quantity
+<th class="n">forecast<th class="n">{{ "%g" | format(100 * g.forecast.level) }} % interval
+<th class="n">actual<th>actual is</tr>
+{% for f in forecasts %}{% for o in f.outcomes %}<tr>
+<td class="w">{% if loop.first %}{{ chip(colours.teachers[f.teacher]) }}{{ f.teacher }}{% endif %}
+<td class="n">{% if loop.first %}{{ f.pilot | count }}{% endif %}<td>{{ o.name }}
+<td class="n">{{ o.forecast.value | count }}
+<td class="n">{{ o.forecast.low | count }} to {{ o.forecast.high | count }}
+<td class="n">{{ o.actual | count }}
+<td>{% if o.is_inside %}inside{% else %}<b>outside</b>{% endif %}</tr>{% endfor %}
+{% if f.reasons %}<tr><td><td><td colspan="5">Not this run’s forecast:
+{{ f.reasons | join("; ") }}.</tr>{% endif %}
+{% endfor %}</table></div>{% else %}{{ nothing() }}{% endif %}</section>{% endif %}
+"""
+
 ERRORS = """{% from "macros" import rate, share %}{% if g.audit %}
 <section id="errors"><h2>Verifier error</h2>
 <p class="see">How often each verifier takes a wrong answer for right, and a right one for wrong, counted on

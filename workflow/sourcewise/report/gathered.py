@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sourcewise.error_rates import Audit
+from sourcewise.forecasting import Basis, Forecast
 from sourcewise.params.datasets import Dataset
 from sourcewise.params.distill import Distill
 from sourcewise.params.students import Report, Student
@@ -22,7 +23,8 @@ class Gathered:
 
     `waterfalls` maps a dataset to its steps, `losses` a student to (step, loss), `trainings` a student
     to the content of its training.json, `parameters` is all that stands in the provenance. `audit` says how
-    often verifiers err, None where nobody counted.
+    often verifiers err, None where nobody counted; `forecast` what the teachers would take, None where nobody
+    asked, and `bases` maps a teacher to what a forecast of this run would hold for.
     """
 
     seed: int
@@ -35,6 +37,8 @@ class Gathered:
     teachers: list[TeacherNumbers]
     agreements: list[Agreement]
     audit: Audit | None
+    forecast: Forecast | None
+    bases: dict[str, Basis]
     corpus: list[Step]
     waterfalls: dict[str, list[Step]]
     evidence: list[Contamination]

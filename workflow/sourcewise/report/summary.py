@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sourcewise import statistics
-from sourcewise.report import errors
+from sourcewise.report import errors, forecasts
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.verdict import answer, word
 
@@ -69,6 +69,18 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
                 **_interval("wrong_rows", row.share),
             }
             for row in errors.rows(gathered)
+        },
+        "forecast": {
+            row.teacher: {
+                outcome.name.replace(" ", "_"): {
+                    **outcome.forecast.model_dump(),
+                    "actual": outcome.actual,
+                    "inside": outcome.is_inside,
+                }
+                for outcome in row.outcomes
+            }
+            | {"reasons": row.reasons}
+            for row in forecasts.rows(gathered)
         },
         "published": {
             one.teacher: {

@@ -93,6 +93,11 @@ class TeacherNumbers:
         return sum(one.n_responses for one in self.rounds)
 
     @property
+    def n_tokens(self) -> int:
+        """Tokens of all completions, failures included."""
+        return sum(one.n_tokens for one in self.rounds)
+
+    @property
     def n_unjudged(self) -> int:
         """Verdicts that say nothing of the teacher."""
         return sum(one.outcomes[status] for one in self.rounds for status in UNJUDGED)
@@ -106,8 +111,7 @@ class TeacherNumbers:
     @property
     def tokens_per_accepted(self) -> float | None:
         """All tokens that were generated, failures included, for each accepted response."""
-        spent = sum(one.n_tokens for one in self.rounds)
-        return spent / len(self.accepted_at) if self.accepted_at else None
+        return self.n_tokens / len(self.accepted_at) if self.accepted_at else None
 
 
 def _outcome(verdict: Verdict, stop_score: float) -> str:

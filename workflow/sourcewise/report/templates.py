@@ -19,6 +19,7 @@ FRAME = """<!doctype html>
 {% include "compared" %}
 <nav aria-label="Sections"><a href="#scores">Scores</a><a href="#pairs">Pairs</a>
 <a href="#teachers">Teachers</a>{% if g.agreements %}<a href="#published">Published verdicts</a>{% endif %}
+{% if g.forecast %}<a href="#forecast">Forecast</a>{% endif %}
 {% if g.audit %}<a href="#errors">Verifier error</a>{% endif %}
 <a href="#rows">Where rows went</a><a href="#contamination">Contamination</a>
 <a href="#datasets">Datasets</a><a href="#training">Training</a><a href="#methods">Methods</a>

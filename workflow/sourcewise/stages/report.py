@@ -3,9 +3,9 @@
 Reads, under `data`, the manifests, Query, Reject and Contamination tables of the corpus; Verdict,
 Response and Perplexity tables of every teacher; Reject and Example tables of every dataset; loss.csv and
 training.json of every student; Verdict and Response tables of every student at every graded benchmark;
-the files of imported teachers that carry published verdicts; and an audit of the verifiers. Writes an HTML
-file, a JSON file of all its numbers, and two folders of JSON files: the metrics and the tables of plots that
-DVC compares.
+the files of imported teachers that carry published verdicts; an audit of the verifiers and a forecast.
+Writes an HTML file, a JSON file of all its numbers, and two folders of JSON files: the metrics and the tables
+of plots that DVC compares.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from sourcewise import tables
 from sourcewise.corpus.released import released
 from sourcewise.error_rates import Audit
+from sourcewise.forecasting import Basis, Forecast, basis
 from sourcewise.params.datasets import Dataset
 from sourcewise.params.distill import Distill, Import, Teacher
 from sourcewise.params.queries import Benchmark
@@ -105,7 +106,9 @@ def run(
         ),
         teachers=asked,
         agreements=agreements,
-        audit=None if report.audit is None else _audit(Path(report.audit)),
+        audit=_made_by(Audit, report.audit, "audit"),
+        forecast=_made_by(Forecast, report.forecast, "forecast"),
+        bases=_bases(teachers, distill, data / "queries/manifest.json"),
         corpus=_collected(data / "queries", queries, len(categories)),
         waterfalls={
             size.name: _selected(data, datasets[size.name], len(categories), size) for size in sizes
@@ -238,13 +241,27 @@ def _agreement(
     return found
 
 
-def _audit(path: Path) -> Audit:
+Made = TypeVar("Made", bound=BaseModel)
+
+
+def _made_by(kind: type[Made], file: str | None, command: str) -> Made | None:
+    """The file of a command that people call, None where the parameters name none."""
+    if file is None:
+        return None
+    path = Path(file)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist: make it (sourcewise audit --out {path})")
+        raise FileNotFoundError(
+            f"{path} does not exist: make it (sourcewise {command} --out {path})"
+        )
     try:
-        return Audit.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise ValueError(f"{path} is no file of `sourcewise audit --out`: {error}") from None
+        raise ValueError(f"{path} is no file of `sourcewise {command} --out`: {error}") from None
+
+
+def _bases(teachers: dict[str, Teacher], distill: Distill, manifest: Path) -> dict[str, Basis]:
+    text = manifest.read_text(encoding="utf-8")
+    return {name: basis(teacher, distill, text) for name, teacher in teachers.items()}
 
 
 def _loss(path: Path) -> Iterator[tuple[float, float]]:
