@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -19,8 +18,8 @@ UNITS = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"))
 
 def show(forecast: Forecast, params: Params) -> None:
     """Prints the screen; without colours where stdout is no terminal or NO_COLOR is set."""
-    console = Console(highlight=False)
-    console.width = min(console.width, WIDTH) if sys.stdout.isatty() else WIDTH
+    # In a narrower terminal lines break; rich would cut numbers off.
+    console = Console(highlight=False, width=WIDTH)
     console.print(render(forecast, params))
 
 
