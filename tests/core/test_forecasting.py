@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from sourcewise import forecasting
+from sourcewise import forecasting, predicting
 from sourcewise.commands import forecast as command
 from sourcewise.commands import forecast_table
-from sourcewise.forecasting import Basis, Cost, Finished, Limits, drawn, total
+from sourcewise.forecasting import Basis
 from sourcewise.params.rates import Rate
+from sourcewise.predicting import Cost, Finished, Limits, drawn, total
 
 LIMITS = Limits(attempts=4, max_tokens=32768)
 RATES = (Rate(prompt_million=1.0, completion_million=2.0), Rate(gpus=8, gpu_hour=2.5))
@@ -37,22 +38,22 @@ def _sums(corpus: list[Finished]) -> list[int]:
 @pytest.mark.parametrize(("n", "pilot"), [(2000, 60), (150, 60)])
 def test_95_of_100_intervals_hold_the_sum_of_the_corpus(n: int, pilot: int) -> None:
     rng, corpora = _rng(n), 400
-    held = np.zeros(len(forecasting.ASKED))
+    held = np.zeros(len(predicting.ASKED))
     for _ in range(corpora):
         corpus = _corpus(n, rng)
         looked_at = [corpus[place] for place in rng.choice(n, pilot, replace=False)]
         found = drawn(looked_at, n, LIMITS, rng).priced(Cost()).prediction()
-        for column, (name, truth) in enumerate(zip(forecasting.ASKED, _sums(corpus), strict=True)):
+        for column, (name, truth) in enumerate(zip(predicting.ASKED, _sums(corpus), strict=True)):
             estimate = getattr(found, name)
             held[column] += estimate.low <= truth <= estimate.high
-    coverage = dict(zip(forecasting.ASKED, held / corpora, strict=True))
+    coverage = dict(zip(predicting.ASKED, held / corpora, strict=True))
     assert all(0.91 <= share <= 0.98 for share in coverage.values()), coverage
 
 
 def test_a_pilot_of_the_whole_corpus_leaves_nothing_to_chance() -> None:
     corpus = _corpus(40, _rng())
     found = drawn(corpus, 40, LIMITS, _rng()).priced(Cost()).prediction()
-    for name, truth in zip(forecasting.ASKED, _sums(corpus), strict=True):
+    for name, truth in zip(predicting.ASKED, _sums(corpus), strict=True):
         estimate = getattr(found, name)
         assert (estimate.value, estimate.low, estimate.high) == (truth, truth, truth)
 

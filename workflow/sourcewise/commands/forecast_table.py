@@ -9,8 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sourcewise.forecasting import ENOUGH, Estimate, Forecast, Prediction, TeacherForecast
+from sourcewise.forecasting import Estimate, Forecast, Prediction, TeacherForecast
 from sourcewise.params.root import Params
+from sourcewise.predicting import ENOUGH
 
 WIDTH = 100
 UNITS = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"))
