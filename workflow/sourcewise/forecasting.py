@@ -1,58 +1,15 @@
-"""What a run will ask and cost, predicted from queries whose retry loop has ended.
-
-What is predicted is the sum over a finite corpus of which some queries are known. The interval holds the
-luck of which queries were looked at and the luck of those that were not (a prediction interval): whole
-queries are resampled, because attempts and tokens of one query belong together.
-"""
+"""The file of `sourcewise forecast --out`: what was predicted of each teacher, and what for."""
 
 from __future__ import annotations
 
 import hashlib
-import math
-from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from sourcewise.params.distill import Distill, Teacher
 
 SCHEMA = 1
-LEVEL = 0.95
-RESAMPLES = 1000
-# The most by which a resample without spread may widen the interval.
-WIDEST = 10.0
-ASKED = ("attempts", "accepted", "completion_tokens", "prompt_tokens")
-QUANTITIES = (*ASKED, "gpu_hours", "money")
-ATTEMPTS, ACCEPTED, COMPLETION, PROMPT = range(len(ASKED))
-
-Floats = npt.NDArray[np.float64]
-
-
-class Finished(NamedTuple):
-    """A query whose loop has ended, accepted or given up, and what all its attempts took."""
-
-    category: str
-    attempts: int
-    accepted: bool
-    completion_tokens: int
-    prompt_tokens: int
-
-
-class Limits(NamedTuple):
-    """What no query can exceed: attempts, and tokens of one completion."""
-
-    attempts: int
-    max_tokens: int
-
-
-class Cost(NamedTuple):
-    """Hours of GPU per token and money per token; None is not known."""
-
-    gpu_hours: float | None = None
-    completion: float | None = None
-    prompt: float | None = None
 
 
 class _Record(BaseModel):
@@ -116,117 +73,6 @@ class Forecast(_Record):
     total: Prediction
 
 
-class Drawn(NamedTuple):
-    """The expected sums of a group of queries and RESAMPLES draws of them, a column per quantity."""
-
-    queries: int
-    pilot: int
-    expected: Floats
-    draws: Floats
-
-    def priced(self, cost: Cost) -> Drawn:
-        """With the columns `gpu_hours` and `money`, NaN where a price is not known."""
-        return self._replace(expected=_priced(self.expected, cost), draws=_priced(self.draws, cost))
-
-    def prediction(self) -> Prediction:
-        """The sums with their intervals at LEVEL."""
-        tail = (1 - LEVEL) / 2
-        low, high = np.quantile(self.draws, [tail, 1 - tail], axis=0)
-        estimates = {
-            name: None
-            if math.isnan(value)
-            else Estimate(value=value, low=min(value, below), high=max(value, above))
-            for name, value, below, above in zip(
-                QUANTITIES, self.expected.tolist(), low.tolist(), high.tolist(), strict=True
-            )
-        }
-        return Prediction.model_validate(
-            {"queries": self.queries, "pilot": self.pilot, **estimates}
-        )
-
-
-def total(groups: Sequence[Drawn]) -> Drawn:
-    """Independent groups as one; raises ValueError without any."""
-    if not groups:
-        raise ValueError("nothing was ever asked here: there is nothing to forecast from")
-    queries, pilots, expected, draws = zip(*groups, strict=True)
-    return Drawn(sum(queries), sum(pilots), np.sum(expected, axis=0), np.sum(draws, axis=0))
-
-
-def drawn(
-    finished: Sequence[Finished], queries: int, limits: Limits, rng: np.random.Generator
-) -> Drawn:
-    """What `queries` queries of one category take, of which `finished` are a random sample.
-
-    Raises ValueError where the sample is empty or larger than what it is drawn from.
-    """
-    n, rest = len(finished), queries - len(finished)
-    if n < 1 or rest < 0:
-        raise ValueError(f"{n} finished queries are no sample of {queries}")
-    values = np.array([one[1:] for one in finished], dtype=np.float64)
-    known, mean = values.sum(axis=0), values.mean(axis=0)
-    if rest == 0:
-        return Drawn(queries, n, known, np.tile(known, (RESAMPLES, 1)))
-    sums = rest * mean + _errors(values, rest, rng)
-    for column in (ATTEMPTS, COMPLETION, PROMPT):
-        if np.ptp(values[:, column]) == 0:
-            sums[:, column] = _without_spread(values, column, rest, limits, rng)
-    sums[:, ATTEMPTS] = np.clip(sums[:, ATTEMPTS], rest, rest * limits.attempts)
-    sums[:, COMPLETION] = np.clip(
-        sums[:, COMPLETION], 0, rest * limits.attempts * limits.max_tokens
-    )
-    sums[:, PROMPT] = np.maximum(sums[:, PROMPT], 0)
-    # A share near 0 or 1 has no usable bootstrap; Jeffreys' prior covers well for all (Brown, Cai and
-    # DasGupta 2001, Stat. Sci. 16:101).
-    accepted = known[ACCEPTED]
-    share = rng.beta(accepted + 0.5, n - accepted + 0.5, size=RESAMPLES)
-    sums[:, ACCEPTED] = rng.binomial(rest, share)
-    return Drawn(queries, n, known + rest * mean, known + sums)
-
-
-def _errors(values: Floats, rest: int, rng: np.random.Generator) -> Floats:
-    """Draws of what the sum of `rest` other queries misses `rest` times the sample's mean by.
-
-    The sample plays the corpus: as many are drawn from it as were looked at, and `rest` others. The
-    error is scaled by the ratio of the spreads (a bootstrap-t, Hall 1988, Ann. Stat. 16:927), because
-    a sample that missed the long answers has both too small a mean and too small a spread.
-    """
-    n = len(values)
-    even = np.full(n, 1 / n)
-    weights = rng.multinomial(n, even, size=RESAMPLES) / n
-    others = rng.multinomial(rest, even, size=RESAMPLES) @ values
-    means = weights @ values
-    spreads = np.sqrt(np.maximum(weights @ values**2 - means**2, 0))
-    spread = values.std(axis=0) * math.sqrt(n / max(n - 1, 1))
-    # A resample of few may have next to none.
-    ratio = np.clip(spread / np.maximum(spreads, spread / WIDEST + 1e-12), 0, WIDEST)
-    return (others - rest * means) * ratio
-
-
-def _without_spread(
-    values: Floats, column: int, rest: int, limits: Limits, rng: np.random.Generator
-) -> Floats:
-    """Draws where all looked alike: of the others some may be as unlike as the limits let them."""
-    n, seen, attempts = len(values), values[0, column], values[0, ATTEMPTS]
-    unseen = rng.binomial(rest, rng.beta(0.5, n + 0.5, size=RESAMPLES))
-    highest = {
-        ATTEMPTS: limits.attempts,
-        COMPLETION: limits.attempts * limits.max_tokens,
-        PROMPT: limits.attempts * seen / attempts,
-    }[column]
-    other = highest if seen < highest else seen / limits.attempts
-    return rest * seen + unseen * (other - seen)
-
-
-def _priced(sums: Floats, cost: Cost) -> Floats:
-    per = [math.nan if one is None else one for one in cost]
-    tokens, prompts = sums[..., COMPLETION], sums[..., PROMPT]
-    money = tokens * per[1] + prompts * per[2]
-    return np.concatenate(
-        [sums[..., : len(ASKED)], np.stack([tokens * per[0], money], axis=-1)], axis=-1
-    )
-
-
 def basis(teacher: Teacher, distill: Distill, manifest: str) -> Basis:
     """What a forecast for a teacher holds for; `manifest` is the text of the corpus's manifest."""
     return Basis(
@@ -251,11 +97,3 @@ def differences(made: Basis, now: Basis) -> list[str]:
         if before != after:
             found.append(f"{name} {before:g} instead of {after:g}")
     return found
-
-
-def by_category(finished: Iterable[Finished]) -> dict[str, list[Finished]]:
-    """Queries by their category, in the order of their names."""
-    groups: dict[str, list[Finished]] = {}
-    for one in finished:
-        groups.setdefault(one.category, []).append(one)
-    return dict(sorted(groups.items()))

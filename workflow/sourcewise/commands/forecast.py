@@ -18,15 +18,16 @@ from typing import NamedTuple
 import numpy as np
 from snakemake_interface_common.exceptions import WorkflowError
 
-from sourcewise import forecasting
+from sourcewise import forecasting, predicting
 from sourcewise.commands import forecast_table, pilot
 from sourcewise.commands.environment import UsageError
 from sourcewise.commands.pilot import Asked
 from sourcewise.commands.verify import INTERRUPTED, WRONG_USE
 from sourcewise.dag import running
-from sourcewise.forecasting import Cost, Drawn, Forecast, Limits, TeacherForecast
+from sourcewise.forecasting import Forecast, TeacherForecast
 from sourcewise.params.rates import Rate
 from sourcewise.params.root import Params, load
+from sourcewise.predicting import Cost, Drawn, Limits
 from sourcewise.recipes import manifests
 from sourcewise.recipes.manifests import Corpus
 
@@ -90,10 +91,10 @@ def _forecast(options: argparse.Namespace) -> None:
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seed=seed,
         pilot=options.pilot,
-        level=forecasting.LEVEL,
+        level=predicting.LEVEL,
         currency=params.rates.currency if params.rates else None,
         teachers={name: one.forecast for name, one in foretold.items()},
-        total=forecasting.total([one.sums for one in foretold.values()]).prediction(),
+        total=predicting.total([one.sums for one in foretold.values()]).prediction(),
     )
     forecast_table.show(forecast, params)
     if options.out:
@@ -146,16 +147,16 @@ def _foretold(
     limits = Limits(
         params.distill.max_attempts, teacher.sampling.max_tokens if teacher.sampling else 0
     )
-    groups = forecasting.by_category(asked.finished)
+    groups = predicting.by_category(asked.finished)
     if not groups:
         raise UsageError(f"no round of {name} is finished here: give --pilot a number of queries")
     drawn = {
-        category: forecasting.drawn(
+        category: predicting.drawn(
             found, sizes[category], limits, _generator(seed, name, category)
         ).priced(cost)
         for category, found in groups.items()
     }
-    sums = forecasting.total(list(drawn.values()))
+    sums = predicting.total(list(drawn.values()))
     forecast = TeacherForecast(
         basis=forecasting.basis(teacher, params.distill, MANIFEST.read_text(encoding="utf-8")),
         tokens_per_second=given or asked.tokens_per_second,

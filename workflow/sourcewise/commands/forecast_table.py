@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 
 from rich.console import Console, Group, RenderableType
@@ -12,15 +11,16 @@ from rich.text import Text
 
 from sourcewise.forecasting import Estimate, Forecast, Prediction, TeacherForecast
 from sourcewise.params.root import Params
+from sourcewise.predicting import ENOUGH
 
 WIDTH = 100
-UNITS = ((1e12, " T"), (1e9, " G"), (1e6, " M"))
+UNITS = ((1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"))
 
 
 def show(forecast: Forecast, params: Params) -> None:
     """Prints the screen; without colours where stdout is no terminal or NO_COLOR is set."""
-    console = Console(highlight=False)
-    console.width = min(console.width, WIDTH) if sys.stdout.isatty() else WIDTH
+    # In a narrower terminal lines break; rich would cut numbers off.
+    console = Console(highlight=False, width=WIDTH)
     console.print(render(forecast, params))
 
 
@@ -45,7 +45,7 @@ def _table(
     forecast: Forecast, heads: Sequence[str], cells: Callable[[Prediction], list[str]]
 ) -> Table:
     """A row for each teacher and category, and their sums."""
-    table = Table.grid(padding=(0, 3, 0, 0))
+    table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     for _ in heads:
         table.add_column(justify="right", no_wrap=True)
@@ -89,7 +89,7 @@ def _scaled(estimate: Estimate | None) -> str:
     factor, unit = next((one for one in UNITS if estimate.value >= one[0]), (1.0, ""))
     value, low, high = (part / factor for part in (estimate.value, estimate.low, estimate.high))
     whole = value >= 100 or (value >= 10 and not unit)
-    places = 0 if whole else 1 if unit else 2
+    places = 0 if whole else 1 if unit else 2 if value >= 1 else 3
     return f"{value:,.{places}f}{unit} ({low:,.{places}f}–{high:,.{places}f})"
 
 
@@ -101,6 +101,16 @@ def _notes(name: str, one: TeacherForecast, params: Params) -> list[str]:
     ]
     if one.unknown:
         notes.append(f"{name}: without {', '.join(one.unknown)}, of which nothing was asked")
+    few = [
+        category
+        for category, found in one.categories.items()
+        if found.pilot < min(ENOUGH, found.queries)
+    ]
+    if few:
+        notes.append(
+            f"{name}: {', '.join(few)}: of fewer than {ENOUGH} queries, so the interval of tokens "
+            "is too narrow"
+        )
     rate = params.rates.teachers.get(name) if params.rates else None
     if rate is None:
         notes.append(

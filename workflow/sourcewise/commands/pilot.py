@@ -22,9 +22,9 @@ from sourcewise import tables
 from sourcewise.commands import environment
 from sourcewise.commands.environment import UsageError
 from sourcewise.dag import measured
-from sourcewise.forecasting import Finished
 from sourcewise.ledger import Ledger, Record
 from sourcewise.params.root import Params
+from sourcewise.predicting import Finished
 from sourcewise.recipes.manifests import Corpus
 from sourcewise.tables import Query, Verdict
 

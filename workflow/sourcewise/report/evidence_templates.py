@@ -35,9 +35,10 @@ score. Every response on which the two differ is listed, to be judged by reading
 
 FORECAST = """{% from "macros" import chip, nothing %}{% if g.forecast %}
 <section id="forecast"><h2>Forecast against actual</h2>
-<p class="see">What a pilot foretold before the run, and what the run took. An interval holds the actual number
-in {{ "%g" | format(100 * g.forecast.level) }} of 100 forecasts, as long as the run is the one that was
-forecast. Made {{ g.forecast.created[:10] }}, at most {{ g.forecast.pilot | count }} queries of a category.</p>
+<p class="see">What a pilot foretold before the run, and what the run took. An interval is made to hold the
+actual number in {{ "%g" | format(100 * g.forecast.level) }} of 100 forecasts, as long as the run is the one
+that was forecast. Made {{ g.forecast.created[:10] }}, at most {{ g.forecast.pilot | count }} queries of a
+category.</p>
 {% if forecasts %}<div class="scroll"><table><tr><th>teacher<th class="n">pilot<th>quantity
 <th class="n">forecast<th class="n">{{ "%g" | format(100 * g.forecast.level) }} % interval
 <th class="n">actual<th>actual is</tr>
