@@ -231,6 +231,20 @@ def test_the_parts_of_a_response_count_where_its_text_lacks_the_tags(
     assert (one.response, one.query_id) == (response, query_id([Message("user", "2 + 2?")]))
 
 
+def test_reasoning_that_a_server_kept_apart_is_put_back(tmp_path: Path) -> None:
+    said = {"role": "assistant", "content": "4", "reasoning_content": "2 and 2"}
+    turns = [{"role": "user", "content": "2 + 2?"}, said]
+    one = read_one(tmp_path, {"m": turns}, messages="m")
+    assert one.response == "<think>2 and 2</think>4"
+
+
+@pytest.mark.parametrize("value", ["maybe", 7, -0.1, float("nan")])
+def test_a_published_verdict_of_another_kind_is_an_error(tmp_path: Path, value: Any) -> None:
+    content = {"q": "?", "a": "!", "ok": value}
+    with pytest.raises(RowError, match=r"one\.jsonl:1: column 'ok' holds .*score from 0 to 1"):
+        read_one(tmp_path, content, prompt="q", response="a", published="ok")
+
+
 def test_a_published_column_that_no_row_has_is_an_error_that_names_those_there_are(
     tmp_path: Path,
 ) -> None:

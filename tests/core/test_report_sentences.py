@@ -13,9 +13,11 @@ from sourcewise.params.datasets import Dataset
 from sourcewise.params.students import Report, Student
 from sourcewise.report import charts, corpus, svg, wording
 from sourcewise.report.colours import assign
+from sourcewise.report.figures import OUTCOMES
 from sourcewise.report.scores import Score, compare, score
+from sourcewise.report.teachers import ACCEPTED, REJECTED
 from sourcewise.report.verdict import answer
-from sourcewise.tables import Reject, Verdict
+from sourcewise.tables import STATUSES, Reject, Verdict
 
 QUESTIONS = [f"q{n:02d}" for n in range(20)]
 # Of four samples, how many a student gets right on each of 20 questions.
@@ -189,3 +191,7 @@ def test_long_lines_are_thinned() -> None:
 def test_a_confidence_of_one_is_refused() -> None:
     with pytest.raises(ValueError, match="confidence"):
         Report(confidence=1.0, resamples=1000, reference=None, title="t", audit=None, forecast=None)
+
+
+def test_every_outcome_of_an_attempt_is_drawn() -> None:
+    assert OUTCOMES.keys() == {ACCEPTED, REJECTED, *STATUSES} - {"scored"}

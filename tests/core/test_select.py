@@ -137,6 +137,16 @@ def test_a_prompt_that_did_not_fit_is_a_reject_of_every_recipe(
     assert rejects == [Reject(_id("q"), "source", "select", "prompt_too_long", "a")]
 
 
+def test_an_empty_response_comes_into_no_dataset(tmp_path: Path) -> None:
+    attempts: dict[str, Outcomes] = {"p": ["no_response", 1.0], "q": [1.0]}
+    selected, rejects = _select(tmp_path, {"a": attempts}, _recipe(min_score=None))
+    assert [row.query_id for row in selected] == [_id("q")]
+    assert rejects == [Reject(_id("p"), "source", "select", "no_response", "a")]
+    selected, rejects = _select(tmp_path, {"a": attempts}, _recipe(min_score=0.9))
+    assert {(row.query_id, row.attempt) for row in selected} == {(_id("p"), 2), (_id("q"), 1)}
+    assert rejects == []
+
+
 def test_a_query_that_was_never_asked_is_a_reject(tmp_path: Path) -> None:
     attempts: dict[str, dict[str, Outcomes]] = {"a": {"p": [1.0]}, "b": {"p": [1.0], "q": [1.0]}}
     _, rejects = _select(tmp_path, attempts, _recipe(min_score=None))

@@ -167,9 +167,11 @@ def test_every_attempt_has_one_verdict_with_a_name_and_a_time(category: str) -> 
     given = [attempt(category, pairs[0][0], response) for response in responses]
     cut = attempt(category, pairs[0][0], pairs[0][1], finish_reason="length")
     unasked = attempt(category, pairs[0][0], "", finish_reason="prompt_too_long")
-    verdicts = _judged([*given, cut, unasked])
-    assert len(verdicts) == len(given) + 2
-    assert [verdict.status for verdict in verdicts[-2:]] == ["truncated", "prompt_too_long"]
+    empty = attempt(category, pairs[0][0], " \n")
+    verdicts = _judged([*given, cut, unasked, empty])
+    assert len(verdicts) == len(given) + 3
+    ends = [verdict.status for verdict in verdicts[-3:]]
+    assert ends == ["truncated", "prompt_too_long", "no_response"]
     for verdict in verdicts:
         assert verdict.status in STATUSES
         assert (verdict.verifier, verdict.verifier_version) == (

@@ -70,6 +70,7 @@ STATUSES = (
     "no_answer",
     "truncated",
     "prompt_too_long",
+    "no_response",
     "bad_reference",
     "timeout",
     "crash",

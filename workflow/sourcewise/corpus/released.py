@@ -82,15 +82,18 @@ def _response(row: Row, source: Import) -> str | None:
 
 
 def _said(turn: dict[str, Any]) -> Any:
-    """The text of a turn; a-m-team also keeps its parts, which count where the text lacks the tags."""
+    """The text of a turn, with the reasoning and the answer that stand beside it where it lacks the tags.
+
+    The keys are those of OpenAI-compatible servers and of the releases of a-m-team.
+    """
     value, info = turn.get("content", turn.get("value")), turn.get("info")
-    tagged = isinstance(value, str) and (THINK_OPEN in value or THINK_CLOSE in value)
-    if tagged or not isinstance(info, dict):
+    if isinstance(value, str) and (THINK_OPEN in value or THINK_CLOSE in value):
         return value
-    thought, answer = info.get("think_content"), info.get("answer_content")
-    if not (isinstance(thought, str) and isinstance(answer, str) and thought and answer):
-        return value
-    return f"{THINK_OPEN}{thought}{THINK_CLOSE}{ANSWER_OPEN}{answer}{ANSWER_CLOSE}"
+    thought = turn.get("reasoning_content")
+    if isinstance(info, dict) and info.get("think_content") and info.get("answer_content"):
+        thought = info["think_content"]
+        value = f"{ANSWER_OPEN}{info['answer_content']}{ANSWER_CLOSE}"
+    return f"{THINK_OPEN}{thought}{THINK_CLOSE}{value}" if thought and value else value
 
 
 def _published(row: Row, source: Import) -> tuple[bool | float | None, str]:
@@ -104,9 +107,9 @@ def _published(row: Row, source: Import) -> tuple[bool | float | None, str]:
     if value is None or isinstance(value, bool):
         return value, ""
     # Zero and one are scores too: a verdict of true would ask for our full score beside a published 1.0.
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and 0 <= value <= 1:
         return float(value), ""
     raise ValueError(
         f"column {source.published!r} holds {value!r}, but a published verdict is true or false, or a "
-        "score: correct the key 'published'"
+        "score from 0 to 1: correct the key 'published'"
     )

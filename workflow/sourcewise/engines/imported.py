@@ -12,7 +12,7 @@ from sourcewise.engines.contract import Batch, Completion, Request
 from sourcewise.params.distill import Import
 
 BATCH = 256
-# How a row without a response ended: it is an attempt that no verifier accepts.
+# How a row without a response ended: it is an attempt, which no verifier accepts and no dataset takes.
 NO_RESPONSE = "no_response"
 
 

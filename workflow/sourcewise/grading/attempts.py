@@ -62,6 +62,8 @@ def cut_short(attempt: Attempt) -> Outcome | None:
         return failed("prompt_too_long", "the prompt does not fit into the model's context")
     if attempt.finish_reason == "length":
         return failed("truncated", "cut at max_tokens")
+    if not attempt.text.strip():
+        return failed("no_response", "the response is empty")
     if final_answer(attempt.text) is None:
         return failed("truncated", "the reasoning was never closed")
     return None

@@ -40,9 +40,11 @@ def _one(
     if not verdicts:
         return Drop("no_attempt", teacher)
     if verdicts[0].status == "prompt_too_long":
-        # The unverified arm would take it: the first attempt, whatever it says, and this one says nothing.
         return Drop("prompt_too_long", teacher)
     taken = verdicts[0] if min_score is None else first_passing(verdicts, min_score)
+    if taken is not None and taken.status == "no_response":
+        # The unverified arm takes the first attempt whatever it says, but this one says nothing.
+        return Drop("no_response", teacher)
     if taken is not None:
         return Selected(query_id, teacher, taken.attempt, taken.score)
     last = verdicts[-1]

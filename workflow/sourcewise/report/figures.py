@@ -20,6 +20,8 @@ OUTCOMES = {
     ACCEPTED: "s0",
     REJECTED: "s1",
     "no_answer": "s2",
+    "no_response": "s2",
+    "prompt_too_long": "s3",
     "truncated": "s3",
     "timeout": "s4",
     "crash": "s4",
