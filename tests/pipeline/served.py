@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from sourcewise.dag.workspace import make
-from sourcewise.ledger import Ledger, Record
+from sourcewise.ledger import SUFFIX, Ledger, Record
 from teacher_server import Request, question, words_of
 from working_copy import ROOT, Copy
 
@@ -142,25 +142,24 @@ def results(copy: Copy) -> dict[str, str]:
     hold modification times and are left out.
     """
     lock = yaml.safe_load((copy.folder / "dvc.lock").read_text())
-    outs = [Path(out["path"]) for stage in lock["stages"].values() for out in stage["outs"]]
-    found = {}
-    for out in outs:
-        if out.parts[:2] == ("data", "prov"):
-            continue
-        path = copy.folder / out
-        if out.name == "ledger":
-            found[str(out)] = hashlib.sha256(_answers(path)).hexdigest()
-            continue
-        for file in [path] if path.is_file() else sorted(path.rglob("*")):
-            if file.is_file():
-                found[str(file.relative_to(copy.folder))] = _digest(file)
-    return found
+    outs = [copy.folder / out["path"] for stage in lock["stages"].values() for out in stage["outs"]]
+    kept = copy.folder / "data/prov"
+    files = (
+        file
+        for out in outs
+        if not out.is_relative_to(kept)
+        for file in ([out] if out.is_file() else sorted(out.rglob("*")))
+        if file.is_file()
+    )
+    return {str(file.relative_to(copy.folder)): _digest(file) for file in files}
 
 
 def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    content = _answers(file) if file.suffix == SUFFIX else file.read_bytes()
+    return hashlib.sha256(content).hexdigest()
 
 
-def _answers(folder: Path) -> bytes:
-    untimed = [replace(record, created="") for record in records(folder)]
-    return "\n".join(sorted(map(repr, untimed))).encode()
+def _answers(segment: Path) -> bytes:
+    parts = Ledger(segment.parent).scan()
+    found = [one for path, one in parts if path == segment and isinstance(one, Record)]
+    return "\n".join(sorted(repr(replace(record, created="")) for record in found)).encode()

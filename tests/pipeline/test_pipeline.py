@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from sourcewise.dag.workspace import make
-from sourcewise.tables import Query, read
+from sourcewise.tables import Query, Response, read
 from working_copy import ROOT, Copy, copy_of
 
 
@@ -63,13 +63,15 @@ def test_a_preset_dry_runs_to_its_complete_job_list(
     assert planned["report"] == 1
 
 
-def test_what_a_hub_holds_is_collected_where_the_package_for_it_is(tmp_path: Path) -> None:
+def test_what_a_hub_holds_is_a_source_and_a_teacher(tmp_path: Path) -> None:
     make(tmp_path / "copy", ROOT / "workflow/presets/test.yaml")
     copy = Copy(tmp_path / "copy")
     folder = copy.folder / "data/raw/set"
     folder.mkdir(parents=True)
-    rows = [{"conversations": [{"from": "human", "value": f"What is {n} + 1?"}]} for n in range(3)]
-    (folder / "other.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows = [[("human", f"What is {n} + 1?"), ("gpt", str(n + 1))] for n in range(3)]
+    turns = [[{"from": who, "value": text} for who, text in row] for row in rows]
+    lines = (json.dumps({"conversations": row}) + "\n" for row in turns)
+    (folder / "other.jsonl").write_text("".join(lines))
     path = copy.folder / "params.yaml"
     params = yaml.safe_load(path.read_text())
     hub = {"repo": "data/raw/set", "revision": "abc123", "files": ["other.jsonl"]}
@@ -80,9 +82,17 @@ def test_what_a_hub_holds_is_collected_where_the_package_for_it_is(tmp_path: Pat
         "columns": {"messages": "conversations"},
     }
     params["clean"]["order"].append("hub")
+    params["teachers"]["hub"] = {
+        "revision": "abc123",
+        "wrap": {"rule": "whole"},
+        "import": {"hub": hub, "messages": "conversations", "attempts": 1},
+    }
     path.write_text(yaml.safe_dump(params, sort_keys=False))
-    collected = "data/queries/collected/hub.parquet"
-    copy.call(f"snakemake --cores 1 {collected}")
-    assert [query.messages[0].content for query in read(copy.folder / collected, Query)] == [
+    made = "data/distill/hub/round-1/hub-0000.responses.parquet"
+    copy.call(f"snakemake --cores 1 {made}")
+    queries = list(read(copy.folder / "data/queries/collected/hub.parquet", Query))
+    assert [query.messages[0].content for query in queries] == [
         f"What is {n} + 1?" for n in range(3)
     ]
+    texts = {one.query_id: one.text for one in read(copy.folder / made, Response)}
+    assert texts == {query.query_id: f"<answer>{n + 1}</answer>" for n, query in enumerate(queries)}

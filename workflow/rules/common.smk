@@ -152,7 +152,7 @@ def teacher_model(wildcards):
 
 def teacher_files(wildcards):
     imported = PARAMS.teachers[wildcards.teacher].imported
-    return raw(imported.files if imported else [])
+    return raw(imported.files or [] if imported else [])
 
 
 def source_python(wildcards):
