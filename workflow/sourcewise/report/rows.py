@@ -95,11 +95,13 @@ def by_category(gathered: Gathered) -> list[tuple[str, str, statistics.Interval]
 def thresholds(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The limits that decided which rows stayed, as the methods name them."""
     found = []
-    decontaminate = parameters.get("decontaminate", {})
-    if embedding := decontaminate.get("embedding"):
-        found.append(("Decontamination", f"Exact match, and {_said(embedding)}."))
-    elif decontaminate:
-        found.append(("Decontamination", "Exact match only."))
+    if layers := parameters.get("decontaminate"):
+        said = [
+            layer.replace("_", " ") + (f" ({_said(limits)})" if isinstance(limits, Mapping) else "")
+            for layer, limits in layers.items()
+            if limits
+        ]
+        found.append(("Decontamination", f"{'; '.join(said) or 'none'}."))
     if filters := parameters.get("filters"):
         said = [f"{name} ({_said(limits)})" for name, limits in filters.items()]
         found.append(("Filters", f"{'; '.join(said)}."))

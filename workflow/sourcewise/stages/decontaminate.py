@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sourcewise import tables
-from sourcewise.corpus.decontamination import EmbeddingLayer, ExactLayer, Match
+from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer, tokens_of
+from sourcewise.corpus.embedding import EmbeddingLayer
 from sourcewise.params.queries import Decontaminate
 from sourcewise.tables import Contamination, Query, Reject
 from sourcewise.text import query_text
@@ -35,8 +36,8 @@ def run(
     items = [item for path in benchmarks for item in _items(path)]
     shard = list(tables.read(queries, Query))
     found = _found(shard, items, decontaminate)
-    matched = [(query, *found[query.query_id]) for query in shard if query.query_id in found]
-    tables.write(out, Query, (query for query in shard if query.query_id not in found))
+    matched = [(shard[place], *found[place]) for place in sorted(found)]
+    tables.write(out, Query, (query for place, query in enumerate(shard) if place not in found))
     tables.write(rejects, Reject, (_reject(*match) for match in matched))
     tables.write(evidence, Contamination, (_evidence(*match) for match in matched))
     layers = dict(Counter(layer for _, layer, _ in matched))
@@ -53,21 +54,28 @@ def _items(path: Path) -> Iterator[Query]:
 
 def _found(
     shard: list[Query], items: list[Query], decontaminate: Decontaminate
-) -> dict[str, Found]:
-    found: dict[str, Found] = {}
+) -> dict[int, Found]:
+    found: dict[int, Found] = {}
     if not items or not shard:
         return found
+    given = tokens_of(shard)
+    layers: list[tuple[str, dict[int, Match]]] = []
     if decontaminate.exact:
-        exact = ExactLayer(items)
-        for query in shard:
-            if match := exact.find(query):
-                found[query.query_id] = ("exact", match)
+        layers.append(("exact", ExactLayer(items).find(shard, given)))
+    if decontaminate.ngram is not None:
+        layers.append(("ngram", OverlapLayer(items, decontaminate.ngram, masked=False).find(given)))
+    if decontaminate.changed_numbers is not None:
+        layer = OverlapLayer(items, decontaminate.changed_numbers, masked=True)
+        layers.append(("changed_numbers", layer.find(given)))
+    for name, matches in layers:
+        for place, match in matches.items():
+            found.setdefault(place, (name, match))
     if decontaminate.embedding is not None:
-        left = [query for query in shard if query.query_id not in found]
-        matches = EmbeddingLayer(items, decontaminate.embedding).find(left)
-        for query, near in zip(left, matches, strict=True):
-            if near is not None:
-                found[query.query_id] = ("embedding", near)
+        left = [place for place in range(len(shard)) if place not in found]
+        near = EmbeddingLayer(items, decontaminate.embedding).find([shard[n] for n in left])
+        for place, closest in zip(left, near, strict=True):
+            if closest is not None:
+                found[place] = ("embedding", closest)
     return found
 
 

