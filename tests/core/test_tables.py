@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -16,9 +17,14 @@ from sourcewise.tables import (
     TableWriter,
     Verdict,
     count,
+    load,
     read,
+    rows,
+    store,
+    user_texts,
     write,
 )
+from sourcewise.text import query_text
 
 
 def _verdict(number: int, *, status: str = "scored", score: float | None = 1.0) -> Verdict:
@@ -96,3 +102,33 @@ def test_a_truncated_file_is_named_with_its_remedy(tmp_path: Path) -> None:
 def test_only_scored_carries_a_score(status: str, score: float | None) -> None:
     with pytest.raises(ValueError, match=r"0{31}1"):
         _verdict(1, status=status, score=score)
+
+
+queries = st.builds(
+    Query,
+    query_id=texts,
+    source=texts,
+    category=texts,
+    messages=st.lists(
+        st.builds(Message, role=st.sampled_from(["user", "assistant", "system"]), content=texts)
+    ),
+    reference=texts,
+    licence=texts,
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(queries, max_size=8), st.data())
+def test_a_part_of_a_table_by_column_is_that_part_by_row(
+    tmp_path_factory: pytest.TempPathFactory, made: list[Query], data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("tables")
+    write(folder / "all.parquet", Query, made)
+    table = load(folder / "all.parquet", Query)
+    assert user_texts(table["messages"]) == [query_text(query.messages) for query in made]
+    kept = data.draw(st.lists(st.booleans(), min_size=len(made), max_size=len(made)))
+    part = table.filter(pa.array(kept, pa.bool_()))
+    expected = [query for query, stays in zip(made, kept, strict=True) if stays]
+    assert user_texts(part["messages"]) == [query_text(query.messages) for query in expected]
+    store(folder / "part.parquet", part)
+    assert list(read(folder / "part.parquet", Query)) == rows(part, Query) == expected

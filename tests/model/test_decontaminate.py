@@ -11,14 +11,15 @@ import pytest
 
 from sourcewise import tables
 from sourcewise.corpus import embedding
-from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer, tokens_of
+from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer
 from sourcewise.corpus.embedding import nearest
+from sourcewise.corpus.tokens import tokens
 from sourcewise.params.queries import Decontaminate, Embedding, Overlap, Synthetic
 from sourcewise.stages import decontaminate
 from sourcewise.synthetic.defects import reworded
 from sourcewise.synthetic.problems import problems
 from sourcewise.tables import Contamination, Message, Query, Reject
-from sourcewise.text import query_id
+from sourcewise.text import query_id, query_text
 
 ITEM = "A robe takes 2 bolts of blue fiber and half that much white fiber. How many bolts in total?"
 FORMULA = r"Compute $\frac{1}{2}+\frac{1}{3}$ and give the result as a fraction in lowest terms."
@@ -37,15 +38,13 @@ def _query(text: str, source: str = "train") -> Query:
 
 
 def _find(text: str, *items: str) -> bool:
-    queries = [_query(text)]
-    return bool(
-        ExactLayer([_query(item, "test") for item in items]).find(queries, tokens_of(queries))
-    )
+    layer = ExactLayer([_query(item, "test") for item in items])
+    return bool(layer.find([text], tokens([text])))
 
 
 def _overlap(text: str, *items: str, masked: bool = False) -> Match | None:
     layer = OverlapLayer([_query(item, "test") for item in items], HALF, masked=masked)
-    return layer.find(tokens_of([_query("Something else."), _query(text)])).get(1)
+    return layer.find(tokens(["Something else.", text])).get(1)
 
 
 @pytest.mark.parametrize(
@@ -176,23 +175,21 @@ def test_training_questions_that_are_test_questions_with_other_numbers_are_found
     if not folder.is_dir():
         pytest.skip(f"needs {folder}")
     asked, items = (
-        [_query(json.loads(line)["question"]) for line in (folder / name).read_text().splitlines()]
+        [json.loads(line)["question"] for line in (folder / name).read_text().splitlines()]
         for name in ("train.jsonl", "test.jsonl")
     )
-    given = tokens_of(asked)
-    found = {
-        place
-        for masked in (False, True)
-        for place in OverlapLayer(items, HALF, masked=masked).find(given)
-    }
-    starts = {asked[place].messages[0].content.split()[0] for place in found}
+    layers = [
+        OverlapLayer(list(map(_query, items)), HALF, masked=masked) for masked in (False, True)
+    ]
+    given = tokens(asked)
+    found = {place for layer in layers for place in layer.find(given)}
+    starts = {asked[place].split()[0] for place in found}
     assert (len(found), starts) == (3, {"A", "Emir"})
 
 
 def test_an_item_of_one_turn_is_found_in_a_conversation() -> None:
     turns = [Message("user", ITEM), Message("assistant", "3"), Message("user", "And twice?")]
-    query = Query(query_id(turns), "train", "math", turns, "", "MIT")
-    assert ExactLayer([_query(ITEM, "test")]).find([query], tokens_of([query]))
+    assert _find(query_text(turns), ITEM)
 
 
 def test_the_nearest_item_is_that_of_the_full_product(monkeypatch: pytest.MonkeyPatch) -> None:

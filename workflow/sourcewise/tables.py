@@ -15,7 +15,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 ROW_GROUP = 2048
@@ -212,6 +214,39 @@ def read(path: Path, row: type[Row]) -> Iterator[Row]:
     with _open(path, row) as file:
         for batch in file.iter_batches(ROW_GROUP):
             yield from (_typed(row, plain) for plain in batch.to_pylist())
+
+
+def load(path: Path, row: type) -> pa.Table:
+    """A whole table, by column; raises as `read` does."""
+    with _open(path, row) as file:
+        return file.read()
+
+
+def rows(table: pa.Table, row: type[Row]) -> list[Row]:
+    """The rows of a loaded table."""
+    return [_typed(row, plain) for plain in table.to_pylist()]
+
+
+def store(path: Path, table: pa.Table) -> None:
+    """Writes a table that was loaded, or a part of it; the file appears by rename when it is complete."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        pq.write_table(table, partial, row_group_size=ROW_GROUP, compression="zstd")
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def user_texts(messages: pa.ChunkedArray) -> list[str]:
+    """The user's turns of each query of a column of messages as one text (`text.query_text`)."""
+    column = messages.combine_chunks()
+    turns = column.flatten()
+    asked = pc.equal(turns.field("role"), "user")
+    before = np.concatenate([[0], np.cumsum(asked.to_numpy(zero_copy_only=False))])
+    ends = before[column.offsets.to_numpy() - column.offsets[0].as_py()]
+    own = pa.ListArray.from_arrays(ends.astype(np.int32), turns.field("content").filter(asked))
+    return list(pc.binary_join(own, "\n").to_pylist())
 
 
 def count(path: Path, row: type) -> int:

@@ -31,11 +31,6 @@ class Match(NamedTuple):
     score: float
 
 
-def tokens_of(queries: Sequence[Query]) -> Tokens:
-    """The words and numbers of the user's turns."""
-    return tokens([query_text(query.messages) for query in queries])
-
-
 class ExactLayer:
     """Finds items whose words and numbers stand in a query, contiguous and in order.
 
@@ -45,30 +40,31 @@ class ExactLayer:
 
     def __init__(self, items: Sequence[Query]) -> None:
         self._items = items
-        sought = tokens_of(items)
+        texts = [query_text(item.messages) for item in items]
+        sought = tokens(texts)
         self._sought = [sought.of(number).tobytes() for number in range(len(items))]
         runs = windows(sought.hashes, sought.ends, MIN_RUN)
         first = np.flatnonzero(np.diff(runs.texts, prepend=-1))
         self._index = Index(runs.only(first))
         self._short: dict[tuple[str, ...], int] = {}
         for number in np.flatnonzero(np.diff(sought.ends) < MIN_RUN).tolist():
-            self._short.setdefault(_signs(items[number]), number)
+            self._short.setdefault(_signs(texts[number]), number)
 
-    def find(self, queries: Sequence[Query], given: Tokens) -> dict[int, Match]:
-        """The first item that a query equals or contains, by the query's place; `given` is their tokens."""
+    def find(self, texts: Sequence[str], given: Tokens) -> dict[int, Match]:
+        """The first item that a text equals or contains, by the text's place; `given` are their tokens."""
         found: dict[int, int] = {}
         for text in np.flatnonzero(np.diff(given.ends) < MIN_RUN).tolist():
-            if (number := self._short.get(_signs(queries[text]))) is not None:
+            if (number := self._short.get(_signs(texts[text]))) is not None:
                 found[text] = number
-        _, texts, sought = self._index.pairs(windows(given.hashes, given.ends, MIN_RUN))
-        for text, number in sorted(set(zip(texts.tolist(), sought.tolist(), strict=True))):
+        _, places, sought = self._index.pairs(windows(given.hashes, given.ends, MIN_RUN))
+        for text, number in sorted(set(zip(places.tolist(), sought.tolist(), strict=True))):
             if text not in found and _contains(given.of(text).tobytes(), self._sought[number]):
                 found[text] = number
         return {text: Match(self._items[number], 1.0) for text, number in found.items()}
 
 
-def _signs(query: Query) -> tuple[str, ...]:
-    return tuple(units(query_text(query.messages).casefold()))
+def _signs(text: str) -> tuple[str, ...]:
+    return tuple(units(text.casefold()))
 
 
 def _contains(words: bytes, sought: bytes) -> bool:
@@ -89,7 +85,7 @@ class OverlapLayer:
 
     def __init__(self, items: Sequence[Query], overlap: Overlap, *, masked: bool) -> None:
         self._items, self._overlap, self._masked = items, overlap, masked
-        sought = tokens_of(items)
+        sought = tokens([query_text(item.messages) for item in items])
         self._runs = _without_phrases(self._windows(sought))
         self._index = Index(self._runs)
         self._whole: dict[bytes, int] = {}
@@ -99,7 +95,7 @@ class OverlapLayer:
                 self._whole.setdefault(words.tobytes(), number)
 
     def find(self, given: Tokens) -> dict[int, Match]:
-        """The item closest to a query, by the query's place; `given` is their tokens."""
+        """The item closest to a text, by the text's place; `given` are the texts' tokens."""
         found: dict[int, tuple[float, int]] = {}
         for text in np.flatnonzero(np.diff(given.ends) < self._overlap.n).tolist():
             number = self._whole.get(given.of(text, masked=True).tobytes())

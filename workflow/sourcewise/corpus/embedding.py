@@ -38,9 +38,9 @@ class EmbeddingLayer:
         self._model = sentence_model(embedding)
         self._vectors = encode(self._model, [query_text(i.messages) for i in items], "items")
 
-    def find(self, queries: Sequence[Query]) -> list[Match | None]:
-        """For each query the closest item where its cosine exceeds the threshold, else None."""
-        vectors = encode(self._model, [query_text(q.messages) for q in queries], "queries")
+    def find(self, texts: Sequence[str]) -> list[Match | None]:
+        """For each text the closest item where its cosine exceeds the threshold, else None."""
+        vectors = encode(self._model, texts, "queries")
         return [
             Match(self._items[index], score) if score > self._threshold else None
             for index, score in nearest(vectors, self._vectors)

@@ -10,9 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from sourcewise import tables
-from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer, tokens_of
+from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer
 from sourcewise.corpus.embedding import EmbeddingLayer
+from sourcewise.corpus.tokens import tokens
 from sourcewise.params.queries import Decontaminate
 from sourcewise.tables import Contamination, Query, Reject
 from sourcewise.text import query_text
@@ -34,10 +37,18 @@ def run(
     Raises ValueError where a benchmark has no items: silence would mean that the corpus is clean.
     """
     items = [item for path in benchmarks for item in _items(path)]
-    shard = list(tables.read(queries, Query))
-    found = _found(shard, items, decontaminate)
-    matched = [(shard[place], *found[place]) for place in sorted(found)]
-    tables.write(out, Query, (query for place, query in enumerate(shard) if place not in found))
+    shard = tables.load(queries, Query)
+    found = _found(tables.user_texts(shard["messages"]), items, decontaminate)
+    copies = np.array(sorted(found), dtype=np.int64)
+    stays = np.ones(len(shard), dtype=np.bool_)
+    stays[copies] = False
+    matched = [
+        (query, *found[place])
+        for query, place in zip(
+            tables.rows(shard.take(copies), Query), copies.tolist(), strict=True
+        )
+    ]
+    tables.store(out, shard.filter(stays))
     tables.write(rejects, Reject, (_reject(*match) for match in matched))
     tables.write(evidence, Contamination, (_evidence(*match) for match in matched))
     layers = dict(Counter(layer for _, layer, _ in matched))
@@ -52,16 +63,15 @@ def _items(path: Path) -> Iterator[Query]:
     return tables.read(path, Query)
 
 
-def _found(
-    shard: list[Query], items: list[Query], decontaminate: Decontaminate
-) -> dict[int, Found]:
+def _found(texts: list[str], items: list[Query], decontaminate: Decontaminate) -> dict[int, Found]:
+    """Layer and match of each query that goes, by its place."""
     found: dict[int, Found] = {}
-    if not items or not shard:
+    if not items or not texts:
         return found
-    given = tokens_of(shard)
+    given = tokens(texts)
     layers: list[tuple[str, dict[int, Match]]] = []
     if decontaminate.exact:
-        layers.append(("exact", ExactLayer(items).find(shard, given)))
+        layers.append(("exact", ExactLayer(items).find(texts, given)))
     if decontaminate.ngram is not None:
         layers.append(("ngram", OverlapLayer(items, decontaminate.ngram, masked=False).find(given)))
     if decontaminate.changed_numbers is not None:
@@ -71,8 +81,8 @@ def _found(
         for place, match in matches.items():
             found.setdefault(place, (name, match))
     if decontaminate.embedding is not None:
-        left = [place for place in range(len(shard)) if place not in found]
-        near = EmbeddingLayer(items, decontaminate.embedding).find([shard[n] for n in left])
+        left = [place for place in range(len(texts)) if place not in found]
+        near = EmbeddingLayer(items, decontaminate.embedding).find([texts[n] for n in left])
         for place, closest in zip(left, near, strict=True):
             if closest is not None:
                 found[place] = ("embedding", closest)
