@@ -43,7 +43,7 @@ class ExactLayer:
         texts = [query_text(item.messages) for item in items]
         sought = tokens(texts)
         self._sought = [sought.of(number).tobytes() for number in range(len(items))]
-        runs = windows(sought.hashes, sought.ends, MIN_RUN)
+        runs = windows(sought.hashes, sought.texts, MIN_RUN)
         first = np.flatnonzero(np.diff(runs.texts, prepend=-1))
         self._index = Index(runs.only(first))
         self._short: dict[tuple[str, ...], int] = {}
@@ -56,7 +56,7 @@ class ExactLayer:
         for text in np.flatnonzero(np.diff(given.ends) < MIN_RUN).tolist():
             if (number := self._short.get(_signs(texts[text]))) is not None:
                 found[text] = number
-        _, places, sought = self._index.pairs(windows(given.hashes, given.ends, MIN_RUN))
+        _, places, sought = self._index.pairs(windows(given.hashes, given.texts, MIN_RUN))
         for text, number in sorted(set(zip(places.tolist(), sought.tolist(), strict=True))):
             if text not in found and _contains(given.of(text).tobytes(), self._sought[number]):
                 found[text] = number
@@ -114,8 +114,8 @@ class OverlapLayer:
     def _windows(self, given: Tokens) -> Windows:
         n = self._overlap.n
         if not self._masked:
-            return windows(given.hashes, given.ends, n)
-        runs = windows(given.masked, given.ends, n)
+            return windows(given.hashes, given.texts, n)
+        runs = windows(given.masked, given.texts, n)
         before = np.concatenate([np.zeros(1, np.int64), np.cumsum(numbers(given.masked))])
         worded = before[runs.starts + n] - before[runs.starts] <= n // 2
         return runs.only(worded)
@@ -123,8 +123,10 @@ class OverlapLayer:
 
 def _without_phrases(runs: Windows) -> Windows:
     """The runs that stand in few texts: "where m and n are relatively prime positive integers" is no item."""
-    pairs = np.unique(np.stack([runs.hashes, runs.texts.astype(np.uint64)]), axis=1)
-    hashes, n = np.unique(pairs[0], return_counts=True)
+    order = np.lexsort((runs.texts, runs.hashes))
+    hashes, texts = runs.hashes[order], runs.texts[order]
+    first = np.concatenate([[True], (hashes[1:] != hashes[:-1]) | (texts[1:] != texts[:-1])])
+    hashes, n = np.unique(hashes[first[: len(hashes)]], return_counts=True)
     return runs.only(np.isin(runs.hashes, hashes[n <= PHRASE]))
 
 

@@ -46,11 +46,12 @@ _END = b"\0"
 class Tokens(NamedTuple):
     """The tokens of texts, one entry each, in order; those of text i lie from `ends[i]` to `ends[i + 1]`.
 
-    In `masked` all numbers are alike.
+    In `masked` all numbers are alike; `texts` has the text of each token.
     """
 
     hashes: Hashes
     masked: Hashes
+    texts: Indices
     ends: Indices
 
     def of(self, text: int, *, masked: bool = False) -> Hashes:
@@ -61,11 +62,13 @@ class Tokens(NamedTuple):
 def tokens(texts: Sequence[str]) -> Tokens:
     """The tokens of each text."""
     parts = [_hashed(part) for part in _parts([_plain(text) for text in texts])]
-    counts = np.concatenate([np.zeros(1, np.int64), *(part.ends for part in parts)])
+    none = np.empty(0, np.uint64)
+    counts = np.concatenate([np.empty(0, np.int64), *(n for *_, n in parts)])
     return Tokens(
-        np.concatenate([np.empty(0, np.uint64), *(part.hashes for part in parts)]),
-        np.concatenate([np.empty(0, np.uint64), *(part.masked for part in parts)]),
-        np.cumsum(counts),
+        np.concatenate([none, *(hashes for hashes, *_ in parts)]),
+        np.concatenate([none, *(masked for _, masked, _ in parts)]),
+        np.repeat(np.arange(len(texts)), counts),
+        np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)]),
     )
 
 
@@ -101,8 +104,8 @@ def _parts(texts: Sequence[str]) -> Iterator[list[bytes]]:
         yield part
 
 
-def _hashed(texts: list[bytes]) -> Tokens:
-    """The tokens of one part; `ends` are counts here.
+def _hashed(texts: list[bytes]) -> tuple[Hashes, Hashes, Indices]:
+    """The tokens of one part, the same with all numbers alike, and how many each text has.
 
     A token is hashed as a polynomial over its bytes. Sums from the start of the part give all of them:
     the difference of two, brought to the token's own origin by the inverse of the base.
@@ -126,7 +129,7 @@ def _hashed(texts: list[bytes]) -> Tokens:
     numbers = (kinds[starts] == _DIGIT) | np.isin(hashes, _number_words())
     ends = np.flatnonzero(raw == 0)[: len(texts)]
     counts = np.diff(np.searchsorted(starts, ends), prepend=0)
-    return Tokens(hashes, np.where(numbers, _NUMBER, hashes), counts)
+    return hashes, np.where(numbers, _NUMBER, hashes), counts
 
 
 def _without_thousands(raw: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -25,8 +25,8 @@ class Windows(NamedTuple):
         return Windows(self.hashes[which], self.texts[which], self.starts[which])
 
 
-def windows(tokens: Hashes, ends: Indices, n: int) -> Windows:
-    """Every run of n tokens within a text; a text of fewer has none."""
+def windows(tokens: Hashes, texts: Indices, n: int) -> Windows:
+    """Every run of n tokens within a text; `texts` has the text of each token."""
     count = len(tokens) - n + 1
     if count <= 0:
         return Windows(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64))
@@ -34,7 +34,6 @@ def windows(tokens: Hashes, ends: Indices, n: int) -> Windows:
     for place in range(n):
         hashes *= _STEP
         hashes += tokens[place : place + count]
-    texts = np.repeat(np.arange(len(ends) - 1), np.diff(ends))
     starts = np.flatnonzero(texts[:count] == texts[n - 1 :])
     return Windows(hashes[starts], texts[starts], starts)
 

@@ -1,0 +1,174 @@
+"""Makes a corpus of any size with planted copies of benchmark items, and the key of what was planted where.
+
+    .venvs/model/bin/python tests/bench/make_corpus.py FOLDER [--rows 1890725] [--data ../shared/data]
+
+Writes `FOLDER/clean/SHARD.parquet` (Query, 16,000 a shard), `FOLDER/benchmark.parquet` (Query: GSM8K test, AIME
+2024 and 2025) and `FOLDER/planted.parquet` (query_id, kind, item_id). A row has about 100 words: sentences of
+real questions (GSM8K train, MBPP, IFEval) mixed with sentences from templates. The same seed gives the
+same rows, whatever their number: shard k depends on k alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sourcewise.tables import Message, Query, write
+from sourcewise.text import query_id
+
+SHARD = 16_000
+PAPER_ROWS = 1_890_725
+# Paper table 1, in rows of the corpus.
+CATEGORIES = {"dialogue": 41.8, "math": 29.5, "code": 17.1, "science": 8.4, "instruction": 3.1}
+# In how many of 10,000 rows.
+PLANTED = {"exact": 5, "spelled": 5, "part": 5, "changed_numbers": 5}
+SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+# fmt: off
+NAMES = ["Ada", "Bo", "Chen", "Dana", "Emil", "Farid", "Greta", "Hugo", "Ines", "Jun", "Kofi", "Lea", "Mila"]
+NOUNS = [
+    "bridge", "garden", "engine", "library", "market", "river", "window", "teacher", "violin", "harbour",
+    "forest", "ladder", "magnet", "planet", "kettle", "pencil", "tunnel", "valley", "circle", "matrix",
+    "string", "server", "packet", "enzyme", "crystal", "orbit", "glacier", "lantern",
+]
+VERBS = ["builds", "carries", "counts", "draws", "finds", "keeps", "measures", "moves", "paints", "weighs"]
+HOW = ["slowly", "early", "twice", "at night", "by hand", "without help", "every week", "in silence"]
+# fmt: on
+
+
+def items(data: Path) -> list[Query]:
+    """The benchmark's items."""
+    found = [(row["question"], "gsm8k_test") for row in _rows(data / "gsm8k/test.jsonl")] + [
+        (row.get("problem") or row["question"], name)
+        for name in ("aime24", "aime25")
+        for row in _rows(data / name / "nemo_skills.jsonl")
+    ]
+    return [_query(text, source, "math") for text, source in found]
+
+
+def sentences(data: Path) -> list[str]:
+    """Sentences of real questions that are in no benchmark."""
+    texts = [row["question"] for row in _rows(data / "gsm8k/train.jsonl")]
+    texts += [row["text"] for row in _rows(data / "mbpp/mbpp.jsonl")]
+    texts += [row["prompt"] for row in _rows(data / "ifeval/input_data.jsonl")]
+    return sorted(
+        {part.strip() for text in texts for part in SENTENCE.findall(text) if part.strip()}
+    )
+
+
+def shard(
+    number: int, *, rows: int, seed: int, folder: Path, data: Path
+) -> list[tuple[str, str, str]]:
+    """Writes one shard and returns what was planted in it: query_id, kind, item_id."""
+    draw = random.Random(f"{seed}/{number}")
+    real, sought = sentences(data), items(data)
+    kinds = draw.choices(
+        ["", *PLANTED], [10_000 - sum(PLANTED.values()), *PLANTED.values()], k=rows
+    )
+    categories = draw.choices(list(CATEGORIES), list(CATEGORIES.values()), k=rows)
+    made, planted = [], []
+    for place, (kind, category) in enumerate(zip(kinds, categories, strict=True)):
+        text = _text(draw, real, 7, f"{number * SHARD + place}")
+        if kind:
+            item = draw.choice(sought)
+            text = KINDS[kind](draw, item.messages[0].content, partial(_text, draw, real))
+        query = _query(text, "made", category)
+        made.append(query)
+        if kind:
+            planted.append((query.query_id, kind, item.query_id))
+    write(folder / "clean" / f"made-{number:04}.parquet", Query, made)
+    return planted
+
+
+def _text(draw: random.Random, real: list[str], n: int, mark: str = "") -> str:
+    parts = [draw.choice(real) if draw.random() < 0.5 else _sentence(draw) for _ in range(n)]
+    return " ".join([*parts, f"Case {mark}." if mark else ""]).strip()
+
+
+def _sentence(draw: random.Random) -> str:
+    name, noun, other, verb = (draw.choice(words) for words in (NAMES, NOUNS, NOUNS, VERBS))
+    return (
+        f"{name} {verb} {draw.randint(2, 999)} {noun}s near the {draw.choice(NOUNS)} of {draw.choice(NAMES)} "
+        f"{draw.choice(HOW)} and never forgets the {other}."
+    )
+
+
+def _exact(draw: random.Random, item: str, text: Callable[[int], str]) -> str:
+    return draw.choice([item, f"{text(1)} {item}", f"{item} {text(1)}"])
+
+
+def _spelled(draw: random.Random, item: str, text: Callable[[int], str]) -> str:
+    """The item in another case, layout and spelling of mathematics."""
+    item = (
+        item.replace("\\frac", "\\dfrac")
+        .replace("$\\", "\\")
+        .replace("\\left", "")
+        .replace("\\right", "")
+    )
+    item = re.sub(r"(?<=\d),(?=\d{3}\b)", draw.choice(["", "{,}"]), item)
+    words = draw.choice([item.upper(), item.lower(), item]).split()
+    return draw.choice(["  ", "\n", " \t"]).join(words)
+
+
+def _part(draw: random.Random, item: str, text: Callable[[int], str]) -> str:
+    """Seven tenths of the item's words with other sentences around them."""
+    words = item.split()
+    n = max(min(len(words), 22), round(0.7 * len(words)))
+    start = draw.randint(0, len(words) - n)
+    return f"{text(1)} {' '.join(words[start : start + n])} {text(1)}"
+
+
+def _changed(draw: random.Random, item: str, text: Callable[[int], str]) -> str:
+    """The item with other numbers; one without any stays as it is."""
+    return NUMBER.sub(
+        lambda _: str(draw.choice([draw.randint(2, 99), draw.randint(100, 99_999)])), item
+    )
+
+
+KINDS = {"exact": _exact, "spelled": _spelled, "part": _part, "changed_numbers": _changed}
+
+
+def _query(text: str, source: str, category: str) -> Query:
+    messages = [Message("user", text)]
+    return Query(query_id(messages), source, category, messages, "", "CC0-1.0")
+
+
+def _rows(path: Path) -> Iterator[dict[str, str]]:
+    with path.open() as lines:
+        yield from map(json.loads, lines)
+
+
+def make(folder: Path, *, rows: int, data: Path, seed: int = 7) -> None:
+    """Writes the corpus, the benchmark and the key."""
+    sizes = [min(SHARD, rows - start) for start in range(0, rows, SHARD)]
+    work = partial(shard, seed=seed, folder=folder, data=data)
+    with ProcessPoolExecutor(2) as pool:
+        jobs = [pool.submit(work, number, rows=size) for number, size in enumerate(sizes)]
+        planted = [row for job in jobs for row in job.result()]
+    write(folder / "benchmark.parquet", Query, items(data))
+    names = ("query_id", "kind", "item_id")
+    columns = dict(zip(names, map(list, zip(*planted, strict=True)), strict=True))
+    pq.write_table(pa.table(columns), folder / "planted.parquet")
+
+
+def main() -> None:
+    """The command of the module's docstring."""
+    command = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    command.add_argument("folder", type=Path)
+    command.add_argument("--rows", type=int, default=PAPER_ROWS)
+    command.add_argument("--data", type=Path, default=Path("../shared/data"))
+    options = command.parse_args()
+    make(options.folder, rows=options.rows, data=options.data)
+
+
+if __name__ == "__main__":
+    main()
