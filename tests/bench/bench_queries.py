@@ -29,7 +29,7 @@ from sourcewise.tables import Contamination, read
 
 HEAD = "| what | figure | beside it | target | met |\n|---|---|---|---|---|"
 MET = {True: "yes", False: "**no**", None: ""}
-WORDS = {"n": 13, "share": 0.5}
+WORDS = {"n": 13, "share": 0.6}
 LAYERS = {"exact": True, "ngram": WORDS, "changed_numbers": WORDS, "embedding": None}
 # Recall that the planted kinds must reach; spelled ones may be found by any layer.
 RECALL = {"exact": 1.0, "spelled": 0.99, "part": 0.99, "changed_numbers": 0.95}

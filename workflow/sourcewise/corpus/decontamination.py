@@ -6,13 +6,12 @@ word, and which spellings are alike, says `tokens`.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from sourcewise.corpus.tokens import Tokens, numbers, tokens
+from sourcewise.corpus.tokens import Indices, Tokens, numbers, tokens
 from sourcewise.corpus.windows import Index, Windows, windows
 from sourcewise.params.queries import MIN_RUN, Overlap
 from sourcewise.tables import Query
@@ -45,7 +44,8 @@ class ExactLayer:
         self._sought = [sought.of(number).tobytes() for number in range(len(items))]
         runs = windows(sought.hashes, sought.texts, MIN_RUN)
         first = np.flatnonzero(np.diff(runs.texts, prepend=-1))
-        self._index = Index(runs.only(first))
+        self._starts = runs.only(first)
+        self._index = Index(self._starts)
         self._short: dict[tuple[str, ...], int] = {}
         for number in np.flatnonzero(np.diff(sought.ends) < MIN_RUN).tolist():
             self._short.setdefault(_signs(texts[number]), number)
@@ -56,8 +56,10 @@ class ExactLayer:
         for text in np.flatnonzero(np.diff(given.ends) < MIN_RUN).tolist():
             if (number := self._short.get(_signs(texts[text]))) is not None:
                 found[text] = number
-        _, places, sought = self._index.pairs(windows(given.hashes, given.texts, MIN_RUN))
-        for text, number in sorted(set(zip(places.tolist(), sought.tolist(), strict=True))):
+        runs = windows(given.hashes, given.texts, MIN_RUN)
+        own, sought = self._index.meetings(runs)
+        pairs = zip(runs.texts[own].tolist(), self._starts.texts[sought].tolist(), strict=True)
+        for text, number in sorted(set(pairs)):
             if text not in found and _contains(given.of(text).tobytes(), self._sought[number]):
                 found[text] = number
         return {text: Match(self._items[number], 1.0) for text, number in found.items()}
@@ -76,7 +78,7 @@ def _contains(words: bytes, sought: bytes) -> bool:
 
 
 class OverlapLayer:
-    """Finds items that share with a query enough of the runs of n words of the shorter one.
+    """Finds items of whose words, or of the query's, enough lie in runs of n words that both have.
 
     With `masked` all numbers are alike: the same problem with other numbers is found. Then runs that are
     mostly numbers do not count, and an item of fewer than n words, at least `MIN_RUN` of them no
@@ -85,7 +87,7 @@ class OverlapLayer:
 
     def __init__(self, items: Sequence[Query], overlap: Overlap, *, masked: bool) -> None:
         self._items, self._overlap, self._masked = items, overlap, masked
-        sought = tokens([query_text(item.messages) for item in items])
+        self._sought = sought = tokens([query_text(item.messages) for item in items])
         self._runs = _without_phrases(self._windows(sought))
         self._index = Index(self._runs)
         self._whole: dict[bytes, int] = {}
@@ -102,14 +104,22 @@ class OverlapLayer:
             if number is not None:
                 found[text] = (1.0, number)
         runs = self._windows(given)
-        hashes, texts, sought = (part.tolist() for part in self._index.pairs(runs))
-        meetings = set(zip(hashes, texts, sought, strict=True))
-        shared = Counter((text, number) for _, text, number in meetings)
-        for (text, number), n in sorted(shared.items()):
-            score = round(n / min(_distinct(runs, text), _distinct(self._runs, number)), 5)
+        own, sought = self._index.meetings(runs)
+        pairs = zip(runs.texts[own].tolist(), self._runs.texts[sought].tolist(), strict=True)
+        for (text, number), places in _grouped(pairs).items():
+            score = max(
+                self._covered(given, text, runs.starts[own[places]]),
+                self._covered(self._sought, number, self._runs.starts[sought[places]]),
+            )
             if score >= self._overlap.share and score > found.get(text, (0.0, 0))[0]:
                 found[text] = (score, number)
         return {text: Match(self._items[number], score) for text, (score, number) in found.items()}
+
+    def _covered(self, of: Tokens, text: int, starts: Indices) -> float:
+        """The share of a text's words that lie in runs from `starts`."""
+        apart = np.diff(np.unique(starts))
+        covered = np.minimum(apart, self._overlap.n).sum() + self._overlap.n
+        return round(float(covered / len(of.of(text))), 5)
 
     def _windows(self, given: Tokens) -> Windows:
         n = self._overlap.n
@@ -130,7 +140,9 @@ def _without_phrases(runs: Windows) -> Windows:
     return runs.only(np.isin(runs.hashes, hashes[n <= PHRASE]))
 
 
-def _distinct(runs: Windows, text: int) -> int:
-    """How many different runs a text has."""
-    first, last = np.searchsorted(runs.texts, [text, text + 1])
-    return len(np.unique(runs.hashes[first:last]))
+def _grouped(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[int]]:
+    """The places of equal pairs, in the order of the pairs."""
+    places: dict[tuple[int, int], list[int]] = {}
+    for place, pair in enumerate(pairs):
+        places.setdefault(pair, []).append(place)
+    return dict(sorted(places.items()))

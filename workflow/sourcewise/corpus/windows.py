@@ -43,19 +43,19 @@ class Index:
 
     def __init__(self, sought: Windows) -> None:
         order = np.argsort(sought.hashes, kind="stable")
-        self._hashes, self._texts = sought.hashes[order], sought.texts[order]
+        self._hashes, self._order = sought.hashes[order], order
         # Almost nothing is found, and a look into a table costs a tenth of a search.
         self._table: npt.NDArray[np.bool_] = np.zeros(1 << _TABLE_BITS, dtype=np.bool_)
         self._table[_slot(self._hashes)] = True
 
-    def pairs(self, given: Windows) -> tuple[Hashes, Indices, Indices]:
-        """Each meeting of a given window with a sought one: its hash, the given text, the sought text."""
+    def meetings(self, given: Windows) -> tuple[Indices, Indices]:
+        """The places of each given run and each sought one that are the same."""
         likely = np.flatnonzero(self._table[_slot(given.hashes)])
         hashes = given.hashes[likely]
         first = np.searchsorted(self._hashes, hashes, side="left")
         n = np.searchsorted(self._hashes, hashes, side="right") - first
         place = np.repeat(first - np.cumsum(n) + n, n) + np.arange(n.sum())
-        return np.repeat(hashes, n), np.repeat(given.texts[likely], n), self._texts[place]
+        return np.repeat(likely, n), self._order[place]
 
 
 def _slot(hashes: Hashes) -> npt.NDArray[np.int64]:

@@ -185,10 +185,10 @@ class Embedding(Section):
 
 
 class Overlap(Section):
-    """Runs of `n` words that a query and an item share, of those of the shorter one at least `share`.
+    """A query is a copy where `share` of its words or of the item's lie in runs of `n` words that both have.
 
     One shared run of 13 words (the usual rule) also finds the phrases that competitions repeat: Qwen2.5's
-    report (section 3) asks for 60 % of the shorter text as well.
+    report (arXiv 2412.15115) asks for 60 % of the shorter text as well.
     """
 
     n: Annotated[int, Field(ge=MIN_RUN)]
