@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 import time
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sourcewise import tables
@@ -17,7 +18,7 @@ from sourcewise.corpus import cleaning
 from sourcewise.params.queries import Clean, Origin
 from sourcewise.stages import clean, collect
 from sourcewise.tables import Message, Query, Reject
-from sourcewise.text import normalise, query_id, shard_of
+from sourcewise.text import normalise, query_id, shard_ids
 
 SHARED = Path("../shared/data")
 STRICT = Clean(
@@ -234,7 +235,8 @@ def test_case_makes_a_difference_and_composed_letters_do_not(tmp_path: Path) -> 
 def test_every_shard_exists_and_a_query_lies_where_its_digest_says(tmp_path: Path) -> None:
     shards, _ = _run(tmp_path, [_query(f"What is {n} + 1?") for n in range(2)])
     for number, shard in enumerate(shards):
-        assert all(shard_of(query.query_id, 3) == number for query in shard)
+        first, end = shard_ids(number, 3)
+        assert all(first <= query.query_id < end for query in shard)
     assert 0 in map(len, shards)
 
 
@@ -321,3 +323,35 @@ def test_white_space_never_changes_a_verdict_on_plain_text() -> None:
         spaced = "".join(rng.choice((" ", "\n", "  ")) if c == " " else c for c in text)
         assert normalise(spaced) == normalise(text)
         assert _reason(spaced) == ""
+
+
+PIECES = [
+    "http", "://x.org", "WWW.", "www.a.com", "|", "--", "---", "|:--|", "<", "td>", "table>", r"\begin",
+    "{tabular}", r"{array}", r"\hline", "\t", "a", "b c", "+", "+--+--+", "==", "\n", "```", "~~~", "following",
+    "below", ":", "Figure", "image", "shown in the", "![x](", "<img", "and", "the", ",", "...", "…", "(", "1.",
+    " ", ".",
+]  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+def test_a_look_before_the_search_changes_nothing(text: str) -> None:
+    found = cleaning.URL.search(text)
+    assert cleaning.url(text) == (found.group() if found else None)
+    kinds = [kind for kind, (_, pattern) in cleaning.TABLES.items() if pattern.search(text)]
+    assert cleaning.table(text) == (kinds[0] if kinds else None)
+    figure = cleaning.FIGURE.search(text)
+    assert (cleaning.missing_figure(text) is None) == (figure is None)
+    end = text.rstrip()
+    open_list = cleaning.OPEN_LIST.match(end.rpartition("\n")[2])
+    cut = cleaning.CUT.search(end) if not open_list else None
+    broken = cut or cleaning.NOTHING_FOLLOWS.search(end) or len(cleaning.FENCE.findall(text)) % 2
+    unclosed = text.count(r"\begin{") != text.count(r"\end{")
+    assert (cleaning.incomplete(text) is None) == (not broken and not unclosed)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters(max_codepoint=127), max_size=40))
+def test_odd_characters_of_ascii_are_its_controls(text: str) -> None:
+    odd = [c for c in text if unicodedata.category(c) == "Cc" and c not in "\n\r\t"]
+    assert cleaning.odd_character_ratio(text) == (len(odd) / len(text) if text else 0)

@@ -15,7 +15,7 @@ from sourcewise.params.datasets import Dataset
 from sourcewise.recipes.selection import first_passing
 from sourcewise.stages import select
 from sourcewise.tables import Message, Query, Reject, Selected, Verdict
-from sourcewise.text import query_id, shard_of
+from sourcewise.text import query_id, shard_ids
 
 SHARDS = ("0000", "0001")
 Outcomes = list[float | str]
@@ -44,7 +44,8 @@ def _write(folder: Path, attempts: dict[str, dict[str, Outcomes]]) -> tuple[Path
     questions = sorted({question for outcomes in attempts.values() for question in outcomes})
     queries = [_query(question) for question in questions]
     for number, shard in enumerate(SHARDS):
-        own = [query for query in queries if shard_of(query.query_id, len(SHARDS)) == number]
+        first, end = shard_ids(number, len(SHARDS))
+        own = [query for query in queries if first <= query.query_id < end]
         tables.write(folder / f"corpus/{shard}.parquet", Query, own)
         for teacher, outcomes in attempts.items():
             _rounds(folder / teacher, shard, {q.query_id for q in own}, outcomes)

@@ -1,9 +1,11 @@
 """Text: one identity of a query, one way to cut a response."""
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from sourcewise.tables import Message
-from sourcewise.text import Parts, final_answer, normalise, query_id, shard_of, split_reasoning
+from sourcewise.text import Parts, final_answer, normalise, query_id, shard_ids, split_reasoning
 
 
 def _user(text: str) -> list[Message]:
@@ -28,8 +30,18 @@ def test_case_roles_and_turns_do(other: list[Message]) -> None:
 
 
 def test_shards_share_the_queries_evenly() -> None:
-    shards = [shard_of(query_id(_user(str(n))), 4) for n in range(4000)]
-    assert all(900 < shards.count(shard) < 1100 for shard in range(4))
+    queries = [query_id(_user(str(n))) for n in range(4000)]
+    ranges = [shard_ids(number, 4) for number in range(4)]
+    assert all(900 < sum(first <= one < end for one in queries) < 1100 for first, end in ranges)
+
+
+@given(n=st.integers(1, 200), digest=st.integers(0, 2**32 - 1))
+@example(n=3, digest=2**32 - 1)
+def test_a_query_lies_in_one_shard(n: int, digest: int) -> None:
+    identity = f"{digest:08x}" + "0f" * 12
+    ranges = [shard_ids(number, n) for number in range(n)]
+    within = [number for number, (first, end) in enumerate(ranges) if first <= identity < end]
+    assert within == [digest * n >> 32]
 
 
 def test_normalise_keeps_case() -> None:

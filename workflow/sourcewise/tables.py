@@ -200,18 +200,23 @@ def _columns(rows: list[Any], wanted: pa.Schema) -> pa.Table:
     for field in wanted:
         column = [getattr(row, field.name) for row in rows]
         if field.type == _MESSAGES:
-            column = [[dataclasses.asdict(turn) for turn in turns] for turns in column]
+            column = [
+                [{"role": turn.role, "content": turn.content} for turn in turns] for turns in column
+            ]
         arrays.append(pa.array(column, field.type))
     return pa.Table.from_arrays(arrays, schema=wanted)
 
 
-def read(path: Path, row: type[Row]) -> Iterator[Row]:
+def read(path: Path, row: type[Row], *, ids: tuple[str, str] | None = None) -> Iterator[Row]:
     """Yields the rows of a table, one row group in memory at a time.
 
+    `ids` keeps those whose `query_id` lies in a half-open range.
     Raises ValueError where the file is not Parquet or holds another table's columns.
     """
     with _open(path, row) as file:
         for batch in file.iter_batches(ROW_GROUP):
+            if ids is not None:
+                batch = batch.filter(_within(batch, ids))
             yield from (_typed(row, plain) for plain in batch.to_pylist())
 
 
@@ -250,10 +255,18 @@ def user_texts(messages: pa.ChunkedArray) -> list[str]:
     return list(pc.binary_join(own, "\n").to_pylist())
 
 
-def count(path: Path, row: type) -> int:
-    """The number of rows of a table, read from its footer."""
+def count(path: Path, row: type, *, ids: tuple[str, str] | None = None) -> int:
+    """The number of rows of a table, from its footer; of those that `read` yields for `ids`, from a column."""
     with _open(path, row) as file:
-        return file.metadata.num_rows
+        if ids is None:
+            return file.metadata.num_rows
+        batches = file.iter_batches(columns=["query_id"])
+        return sum(_within(batch, ids).true_count for batch in batches)
+
+
+def _within(batch: pa.RecordBatch, ids: tuple[str, str]) -> pa.BooleanArray:
+    own = batch.column("query_id")
+    return pc.and_(pc.greater_equal(own, ids[0]), pc.less(own, ids[1]))
 
 
 def _open(path: Path, row: type) -> pq.ParquetFile:

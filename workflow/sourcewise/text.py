@@ -26,9 +26,14 @@ def query_id(messages: list[Message]) -> str:
     return digest.hexdigest()[:32]
 
 
-def shard_of(identity: str, n_shards: int) -> int:
-    """The shard of a query: a range of its digest, so that it depends on nothing but the query and n."""
-    return int(identity[:8], 16) * n_shards >> 32
+def shard_ids(number: int, n_shards: int) -> tuple[str, str]:
+    """The identities of a shard, as a half-open range of their text.
+
+    A query's shard is a range of its digest, so that it depends on nothing but the query and n.
+    """
+    first, end = (-(-(part << 32) // n_shards) for part in (number, number + 1))
+    # No digit comes after "f".
+    return f"{first:08x}", f"{end:08x}" if end < 1 << 32 else "g"
 
 
 def query_text(messages: list[Message]) -> str:

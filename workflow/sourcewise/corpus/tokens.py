@@ -110,35 +110,38 @@ def _hashed(texts: list[bytes]) -> tuple[Hashes, Hashes, Indices]:
     A token is hashed as a polynomial over its bytes. Sums from the start of the part give all of them:
     the difference of two, brought to the token's own origin by the inverse of the base.
     """
-    raw = _without_thousands(
-        np.frombuffer(b"".join([*(t + _END for t in texts), _END * 4]), np.uint8)
-    )
-    kinds = _KINDS[raw]
-    digits = kinds == _DIGIT
+    joined = b"".join([_END, *(text + _END for text in texts), _END * 3])
+    raw = _without_thousands(np.frombuffer(joined, dtype=np.uint8))
+    kinds = _KINDS.take(raw)
     # The point of 3.5 belongs to its number.
-    points = np.flatnonzero(raw[:-1] == ord("."))
-    kinds[points[digits[points - 1] & digits[points + 1]]] = _DIGIT
-    edges = np.flatnonzero(np.diff(kinds, prepend=_OTHER, append=_OTHER))
-    starts, stops = edges[:-1], edges[1:]
-    inside = kinds[starts] != _OTHER if len(starts) else np.empty(0, np.bool_)
-    starts, stops = starts[inside], stops[inside]
+    points = np.flatnonzero(raw == ord("."))
+    kinds[points[(kinds[points - 1] == _DIGIT) & (kinds[points + 1] == _DIGIT)]] = _DIGIT
+    changes = kinds[1:] != kinds[:-1]
+    starts = np.flatnonzero(changes & (kinds[1:] != _OTHER)) + 1
+    stops = np.flatnonzero(changes & (kinds[:-1] != _OTHER)) + 1
     powers, inverses = _powers(len(raw))
     sums = np.zeros(len(raw) + 1, dtype=np.uint64)
     np.cumsum(raw * powers, out=sums[1:])
     hashes = _mixed((sums[stops] - sums[starts]) * inverses[starts])
-    numbers = (kinds[starts] == _DIGIT) | np.isin(hashes, _number_words())
-    ends = np.flatnonzero(raw == 0)[: len(texts)]
+    ends = np.flatnonzero(raw == 0)[1 : len(texts) + 1]
     counts = np.diff(np.searchsorted(starts, ends), prepend=0)
-    return hashes, np.where(numbers, _NUMBER, hashes), counts
+    return hashes, np.where(_are_numbers(hashes, kinds[starts]), _NUMBER, hashes), counts
 
 
 def _without_thousands(raw: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """The bytes without commas between a digit and exactly three more."""
-    digits = _KINDS[raw] == _DIGIT
     commas = np.flatnonzero(raw == ord(","))
-    commas = commas[digits[commas - 1] & ~digits[commas + 4]]
-    commas = commas[digits[commas + 1] & digits[commas + 2] & digits[commas + 3]]
-    return np.delete(raw, commas)
+    for place, wanted in ((-1, True), (1, True), (2, True), (3, True), (4, False)):
+        commas = commas[(_KINDS[raw[commas + place]] == _DIGIT) == wanted]
+    return np.delete(raw, commas) if len(commas) else raw
+
+
+def _are_numbers(hashes: Hashes, kinds: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
+    words, table = _number_words()
+    found: npt.NDArray[np.bool_] = kinds == _DIGIT
+    likely = np.flatnonzero(table.take((hashes >> np.uint64(48)).astype(np.int64)))
+    found[likely] |= np.isin(hashes[likely], words)
+    return found
 
 
 def _powers(n: int) -> tuple[Hashes, Hashes]:
@@ -167,7 +170,11 @@ def _mixed(hashes: Hashes) -> Hashes:
 
 
 @functools.cache
-def _number_words() -> Hashes:
+def _number_words() -> tuple[Hashes, npt.NDArray[np.bool_]]:
+    """The tokens of numbers in words, and which first 16 bits a token must have to be one."""
     raw = [np.frombuffer(word.encode(), dtype=np.uint8) for word in _WORDS_OF_NUMBERS.split()]
     values = [(word * _series(_BASE, len(word))).sum(dtype=np.uint64) for word in raw]
-    return _mixed(np.array(values, dtype=np.uint64))
+    hashes = _mixed(np.array(values, dtype=np.uint64))
+    table = np.zeros(1 << 16, dtype=np.bool_)
+    table[(hashes >> np.uint64(48)).astype(np.int64)] = True
+    return hashes, table

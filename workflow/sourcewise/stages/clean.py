@@ -18,7 +18,7 @@ from sourcewise.gradable.categories import References
 from sourcewise.params.queries import Clean
 from sourcewise.progress import Progress
 from sourcewise.tables import Kept, Query, Reject, TableWriter
-from sourcewise.text import shard_of
+from sourcewise.text import shard_ids
 
 BATCH = 512
 
@@ -47,8 +47,7 @@ def run(
     first = {
         bytes.fromhex(one.query_id): one.source
         for path in before
-        for one in tables.read(path, Kept)
-        if shard_of(one.query_id, shards) == number
+        for one in tables.read(path, Kept, ids=shard_ids(number, shards))
     }
     n, reasons = 0, Counter[str]()
     with (
@@ -75,12 +74,12 @@ def run(
 
 def _own(collected: tuple[Path, ...], number: int, shards: int) -> Iterator[Query]:
     """The queries of a shard in the order of the sources."""
-    total = sum(tables.count(path, Query) for path in collected)
+    ids = shard_ids(number, shards)
+    total = sum(tables.count(path, Query, ids=ids) for path in collected)
     progress = Progress("clean", total, "queries")
     for path in collected:
-        for query in tables.read(path, Query):
-            if shard_of(query.query_id, shards) == number:
-                yield query
+        for query in tables.read(path, Query, ids=ids):
+            yield query
             progress.advance()
     progress.finish()
 
