@@ -2,10 +2,11 @@
 
     .venvs/model/bin/python tests/bench/make_corpus.py FOLDER [--rows 1890725] [--data ../shared/data]
 
-Writes `FOLDER/clean/SHARD.parquet` (Query, 16,000 a shard), `FOLDER/benchmark.parquet` (Query: GSM8K test, AIME
-2024 and 2025) and `FOLDER/planted.parquet` (query_id, kind, item_id). A row has about 100 words: sentences of
-real questions (GSM8K train, MBPP, IFEval) mixed with sentences from templates. The same seed gives the
-same rows, whatever their number: shard k depends on k alone.
+Writes `FOLDER/raw/PART.jsonl` (prompt, answer; 16,000 a part), `FOLDER/clean/PART.parquet` (Query: the same
+without what `clean` has to find), `FOLDER/benchmark.parquet` (Query: GSM8K test, AIME 2024 and 2025) and
+`FOLDER/planted.parquet` (query_id, kind, item_id). A row has about 100 words: sentences of real questions
+(GSM8K train, MBPP, IFEval) mixed with sentences from templates. The same seed gives the same rows,
+whatever their number: part k depends on k alone.
 """
 
 from __future__ import annotations
@@ -25,12 +26,19 @@ import pyarrow.parquet as pq
 from sourcewise.tables import Message, Query, write
 from sourcewise.text import query_id
 
-SHARD = 16_000
+PART = 16_000
 PAPER_ROWS = 1_890_725
 # Paper table 1, in rows of the corpus.
 CATEGORIES = {"dialogue": 41.8, "math": 29.5, "code": 17.1, "science": 8.4, "instruction": 3.1}
-# In how many of 10,000 rows.
+# In how many of 10,000 rows: copies of items, and what `clean` drops, with its reason.
 PLANTED = {"exact": 5, "spelled": 5, "part": 5, "changed_numbers": 5}
+DEFECTS = {"duplicate": 100, "url": 30, "table": 20, "odd_characters": 20, "incomplete": 20}
+DEFECT_ENDS = {
+    "url": " More at https://example.org/problems?id=7.",
+    "table": "\n| a | b |\n|---|---|\n| 1 | 2 |\n",
+    "odd_characters": " Ã©Ã¨Ã¼â€™" * 40,
+    "incomplete": " Ada counts them, and",
+}
 SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 # fmt: off
@@ -60,32 +68,41 @@ def sentences(data: Path) -> list[str]:
     texts = [row["question"] for row in _rows(data / "gsm8k/train.jsonl")]
     texts += [row["text"] for row in _rows(data / "mbpp/mbpp.jsonl")]
     texts += [row["prompt"] for row in _rows(data / "ifeval/input_data.jsonl")]
-    return sorted(
-        {part.strip() for text in texts for part in SENTENCE.findall(text) if part.strip()}
-    )
+    parts = {part.strip() for text in texts for part in SENTENCE.findall(text)}
+    return sorted(part for part in parts if part and "www" not in part and "\\" not in part)
 
 
-def shard(
+def part(
     number: int, *, rows: int, seed: int, folder: Path, data: Path
 ) -> list[tuple[str, str, str]]:
-    """Writes one shard and returns what was planted in it: query_id, kind, item_id."""
+    """Writes one part and returns what was planted in it: query_id, kind, item_id ("" for a defect)."""
     draw = random.Random(f"{seed}/{number}")
     real, sought = sentences(data), items(data)
-    kinds = draw.choices(
-        ["", *PLANTED], [10_000 - sum(PLANTED.values()), *PLANTED.values()], k=rows
-    )
+    odds = PLANTED | DEFECTS
+    kinds = draw.choices(["", *odds], [10_000 - sum(odds.values()), *odds.values()], k=rows)
     categories = draw.choices(list(CATEGORIES), list(CATEGORIES.values()), k=rows)
-    made, planted = [], []
-    for place, (kind, category) in enumerate(zip(kinds, categories, strict=True)):
-        text = _text(draw, real, 7, f"{number * SHARD + place}")
-        if kind:
-            item = draw.choice(sought)
-            text = KINDS[kind](draw, item.messages[0].content, partial(_text, draw, real))
-        query = _query(text, "made", category)
-        made.append(query)
-        if kind:
-            planted.append((query.query_id, kind, item.query_id))
-    write(folder / "clean" / f"made-{number:04}.parquet", Query, made)
+    made: list[Query] = []
+    planted = []
+    path = folder / "raw" / f"{number:04}.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lines:
+        for place, (kind, category) in enumerate(zip(kinds, categories, strict=True)):
+            text, item_id = _text(draw, real, 7, f"{number * PART + place}"), ""
+            if kind in PLANTED:
+                item = draw.choice(sought)
+                text = KINDS[kind](draw, item.messages[0].content, partial(_text, draw, real))
+                item_id = item.query_id
+            elif kind == "duplicate":
+                text = draw.choice(made).messages[0].content.replace(" ", "  ") if made else text
+            elif kind:
+                text += DEFECT_ENDS[kind]
+            query = _query(text, "made", category)
+            lines.write(json.dumps({"prompt": text, "answer": "42"}) + "\n")
+            if kind:
+                planted.append((query.query_id, kind, item_id))
+            if kind not in DEFECTS:
+                made.append(query)
+    write(folder / "clean" / f"{number:04}.parquet", Query, made)
     return planted
 
 
@@ -149,8 +166,8 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
 
 def make(folder: Path, *, rows: int, data: Path, seed: int = 7) -> None:
     """Writes the corpus, the benchmark and the key."""
-    sizes = [min(SHARD, rows - start) for start in range(0, rows, SHARD)]
-    work = partial(shard, seed=seed, folder=folder, data=data)
+    sizes = [min(PART, rows - start) for start in range(0, rows, PART)]
+    work = partial(part, seed=seed, folder=folder, data=data)
     with ProcessPoolExecutor(2) as pool:
         jobs = [pool.submit(work, number, rows=size) for number, size in enumerate(sizes)]
         planted = [row for job in jobs for row in job.result()]
