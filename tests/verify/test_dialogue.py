@@ -82,7 +82,9 @@ def test_nothing_is_accepted_without_a_judge(
 ) -> None:
     for name in ("SOURCEWISE_JUDGE_URL", "SOURCEWISE_MODEL_PYTHON"):
         monkeypatch.delenv(name, raising=False)
-    verdicts = list(dialogue.score([_row(), _row("<think>hm"), _row("")], knobs=knobs))
+    verdicts = list(
+        dialogue.score([_row(), _row("<think>hm"), _row("<answer></answer>")], knobs=knobs)
+    )
     assert [one.status for one in verdicts] == ["unavailable", "truncated", "no_answer"]
     remedy = "SOURCEWISE_JUDGE_URL" if knobs is JUDGE else "SOURCEWISE_MODEL_PYTHON"
     assert remedy in verdicts[0].detail
@@ -114,7 +116,7 @@ def test_outputs_are_read_by_their_names_and_cut_to_their_range(
     program = GREET + ANSWER.replace("len(turns)", "9.0")
     monkeypatch.setenv("SOURCEWISE_MODEL_PYTHON", _interpreter(tmp_path, program))
     knobs = REWARD.model_copy(update={"lowest": 1.0, "highest": 5.0})
-    rows = [_row(), _row(""), _row("<think>so")]
+    rows = [_row(), _row("<answer></answer>"), _row("<think>so")]
     verdicts = list(dialogue.score(rows, knobs=knobs))
     assert [one.status for one in verdicts] == ["scored", "no_answer", "truncated"]
     ratings = json.loads(verdicts[0].facts)["ratings"]
