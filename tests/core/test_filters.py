@@ -34,7 +34,7 @@ from sourcewise.tables import (
     Selected,
     Verdict,
 )
-from sourcewise.text import query_id, shard_of, units
+from sourcewise.text import query_id, shard_ids, units
 
 GOOD = "<think>1 + 1 = 2</think><answer>2</answer>"
 SHARDS = ("0000", "0001")
@@ -254,7 +254,8 @@ def _filter(
     chosen.sort(key=lambda row: (row.query_id, place[row.teacher]))
     tables.write(folder / "selected.parquet", Selected, chosen)
     for number, shard in enumerate(SHARDS):
-        own = [q for q in queries.values() if shard_of(q.query_id, len(SHARDS)) == number]
+        first, end = shard_ids(number, len(SHARDS))
+        own = [q for q in queries.values() if first <= q.query_id < end]
         tables.write(folder / f"corpus/{shard}.parquet", Query, own)
         for teacher in teachers:
             mine = [row for row in rows if row[1] == teacher and queries[row[0]] in own]
