@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shlex
 import shutil
 import subprocess
@@ -25,15 +24,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow.parquet as pq
-from figure import Figure
+from figure import Figure, print_table
 from make_corpus import DEFECTS, PAPER_ROWS, PLANTED, make
 
 from sourcewise.dag.shards import before, shards
 from sourcewise.params.queries import Source
 from sourcewise.tables import Contamination, Query, Reject, count, read
 
-HEAD = "| what | figure | beside it | target | met |\n|---|---|---|---|---|"
-MET = {True: "yes", False: "**no**", None: ""}
 WORDS = {"n": 13, "share": 0.6}
 LAYERS = {"exact": True, "ngram": WORDS, "changed_numbers": WORDS, "embedding": None}
 # Recall that the planted kinds must reach; spelled ones may be found by any layer.
@@ -258,24 +255,9 @@ def main() -> int:
     command.add_argument("--rows", type=int, default=PAPER_ROWS)
     command.add_argument("--check", action="store_true")
     options = command.parse_args()
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before, "
-        f"Python {platform.python_version()}\n\n{HEAD}",
-        flush=True,
-    )
-    missed = []
     with tempfile.TemporaryDirectory() as folder:
         make(Path(folder), rows=options.rows, data=DATA)
-        for one in figures(Path(folder), options.rows):
-            print(
-                f"| {one.what} | {one.ours} | {one.peer} | {one.target} | {MET[one.ok]} |",
-                flush=True,
-            )
-            if one.ok is False:
-                missed.append(one.what)
-    if missed:
-        print(f"\nmissed: {'; '.join(missed)}", file=sys.stderr)
-    return 1 if options.check and missed else 0
+        return print_table(figures(Path(folder), options.rows), check=options.check)
 
 
 if __name__ == "__main__":
