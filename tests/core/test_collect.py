@@ -100,7 +100,7 @@ def test_an_empty_source_is_an_error_with_the_remedy(tmp_path: Path) -> None:
 def test_a_limit_takes_the_first_rows(tmp_path: Path) -> None:
     file = _lines(tmp_path, *({"q": f"What is {i} + 1?", "a": str(i + 1)} for i in range(9)))
     queries, _ = _collect(tmp_path, files=[file], columns=PROMPTS, limit=3)
-    assert [query.messages[0].content[8] for query in queries] == ["0", "1", "2"]
+    assert {query.messages[0].content[8] for query in queries} == {"0", "1", "2"}
 
 
 def test_a_date_window_holds_its_first_day_and_not_its_last(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_date_window_holds_its_first_day_and_not_its_last(tmp_path: Path) -> N
         date_column="on",
         dates=["2024-10-01", "2025-03-01"],
     )
-    assert [q.messages[0].content[12:22] for q in queries] == ["2024-10-01", "2025-02-28"]
+    assert {q.messages[0].content[12:22] for q in queries} == {"2024-10-01", "2025-02-28"}
     assert [(r.reason, r.value) for r in rejects] == [
         ("outside_dates", "2024-09-30"),
         ("outside_dates", "2025-03-01"),
@@ -271,7 +271,10 @@ def test_every_row_of_published_data_is_understood(
     queries, rejects = _collect(tmp_path, files=[str(SHARED / file)], columns=columns)
     assert (len(queries), rejects) == (n, [])
     if first is not None:
-        assert queries[0].reference == (json.dumps(first) if first else "")
+        with (SHARED / file).open() as lines:
+            asked = json.loads(next(lines))[columns["prompt"]]
+        [reference] = [q.reference for q in queries if q.messages[0].content == asked]
+        assert reference == (json.dumps(first) if first else "")
 
 
 def _synthetic(**spec: Any) -> dict[str, Any]:

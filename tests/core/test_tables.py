@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sourcewise import tables
 from sourcewise.tables import (
     ROW_GROUP,
     Example,
     Message,
     Query,
     Reject,
+    SortedWriter,
     TableWriter,
     Verdict,
     count,
@@ -117,6 +119,48 @@ queries = st.builds(
 )
 
 
+identities = st.sampled_from(["00ff", "0100", "80aa", "ff01", "ffff"]) | st.text(
+    "0123456789abcdef", min_size=4
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(identities, texts), max_size=40), st.integers(1, 50), identities, identities
+)
+def test_a_table_of_any_size_is_sorted_and_equal_ids_keep_their_order(
+    tmp_path_factory: pytest.TempPathFactory,
+    made: list[tuple[str, str]],
+    part: int,
+    one: str,
+    other: str,
+) -> None:
+    rows_made = [Reject(identity, "s", "b", "r", value) for identity, value in made]
+    path = tmp_path_factory.mktemp("sorted") / "table.parquet"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "PART", part)
+        patch.setattr(tables, "ROW_GROUP", 3)
+        with SortedWriter(path, Reject) as table:
+            for row in rows_made:
+                table.add(row)
+        expected = sorted(rows_made, key=lambda row: row.query_id)
+        assert list(read(path, Reject)) == expected
+        ids = min(one, other), max(one, other)
+        within = [row for row in expected if ids[0] <= row.query_id < ids[1]]
+        assert list(read(path, Reject, ids=ids)) == within
+        assert count(path, Reject, ids=ids) == len(within)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_sorted_table_that_was_not_finished_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), SortedWriter(tmp_path / "t.parquet", Reject) as table:
+        for number in range(tables.PART + 1):
+            table.add(Reject(f"{number:04x}", "s", "b", "r", "v"))
+        assert list((tmp_path / ".t.parquet.parts").iterdir())
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.lists(queries, max_size=8), st.data())
 def test_a_part_of_a_table_by_column_is_that_part_by_row(
@@ -130,5 +174,5 @@ def test_a_part_of_a_table_by_column_is_that_part_by_row(
     part = table.filter(pa.array(kept, pa.bool_()))
     expected = [query for query, stays in zip(made, kept, strict=True) if stays]
     assert user_texts(part["messages"]) == [query_text(query.messages) for query in expected]
-    store(folder / "part.parquet", part)
+    store(folder / "part.parquet", part.schema, [part])
     assert list(read(folder / "part.parquet", Query)) == rows(part, Query) == expected

@@ -6,10 +6,14 @@ the table. A table appears under its name only when it is complete.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
+import itertools
+import shutil
 import types
 import typing
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 ROW_GROUP = 2048
+# Rows that are sorted in memory, and ranges of identities that larger tables are sorted by.
+PART, RANGES = 32_768, 256
 Row = TypeVar("Row")
 
 
@@ -213,7 +219,7 @@ def read(path: Path, row: type[Row], *, ids: tuple[str, str] | None = None) -> I
     Raises ValueError where the file is not Parquet or holds another table's columns.
     """
     with _open(path, row) as file:
-        for batch in file.iter_batches(ROW_GROUP):
+        for batch in file.iter_batches(ROW_GROUP, row_groups=_groups(file, ids)):
             if ids is not None:
                 batch = batch.filter(_within(batch, ids))
             yield from (_typed(row, plain) for plain in batch.to_pylist())
@@ -230,12 +236,14 @@ def rows(table: pa.Table, row: type[Row]) -> list[Row]:
     return [_typed(row, plain) for plain in table.to_pylist()]
 
 
-def store(path: Path, table: pa.Table) -> None:
-    """Writes a table that was loaded, or a part of it; the file appears by rename when it is complete."""
+def store(path: Path, table: pa.Schema, parts: Iterable[pa.Table]) -> None:
+    """Writes parts of a table, one after the other; the file appears by rename when it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     try:
-        pq.write_table(table, partial, row_group_size=ROW_GROUP, compression="zstd")
+        with pq.ParquetWriter(partial, table, compression="zstd") as writer:
+            for part in parts:
+                writer.write_table(part, row_group_size=ROW_GROUP)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -261,8 +269,23 @@ def count(path: Path, row: type, *, ids: tuple[str, str] | None = None) -> int:
     with _open(path, row) as file:
         if ids is None:
             return file.metadata.num_rows
-        batches = file.iter_batches(columns=["query_id"])
+        groups = _groups(file, ids)
+        batches = file.iter_batches(columns=["query_id"], row_groups=groups)
         return sum(_within(batch, ids).true_count for batch in batches)
+
+
+def _groups(file: pq.ParquetFile, ids: tuple[str, str] | None) -> list[int]:
+    """The row groups that may hold a `query_id` of a range: few where the table is sorted."""
+    every = range(file.metadata.num_row_groups)
+    if ids is None:
+        return list(every)
+    place = file.schema_arrow.names.index("query_id")
+    found = []
+    for group in every:
+        known = file.metadata.row_group(group).column(place).statistics
+        if known is None or not known.has_min_max or (known.min < ids[1] and known.max >= ids[0]):
+            found.append(group)
+    return found
 
 
 def _within(batch: pa.RecordBatch, ids: tuple[str, str]) -> pa.BooleanArray:
@@ -354,3 +377,67 @@ class TableWriter(Generic[Row]):
                 self._partial.replace(self._path)
         finally:
             self._partial.unlink(missing_ok=True)
+
+
+class SortedWriter(Generic[Row]):
+    """As TableWriter, but rows are sorted by `query_id`, those of one in the order in which they came.
+
+    What does not fit into memory is sorted by parts: each part lies on the disk as a record batch for each
+    of 256 ranges of identities, and the table takes the batches of one range after the other.
+    """
+
+    def __init__(self, path: Path, row: type[Row]) -> None:
+        self._path = path
+        self._schema = schema(cast(Any, row))
+        self._rows: list[Row] = []
+        self._parts = path.with_name(f".{path.name}.parts")
+        shutil.rmtree(self._parts, ignore_errors=True)
+        self._n_parts = 0
+
+    def add(self, row: Row) -> None:
+        """Takes one row; full parts go to disk at once."""
+        self._rows.append(row)
+        if len(self._rows) == PART:
+            self._spill()
+
+    def _spill(self) -> None:
+        part = _by_id(_columns(self._rows, self._schema))
+        self._rows = []
+        ids = part.column("query_id").to_pylist()
+        edges = [bisect_left(ids, f"{number:02x}") for number in range(1, RANGES)]
+        self._parts.mkdir(parents=True, exist_ok=True)
+        options = pa.ipc.IpcWriteOptions(compression="zstd")
+        path = self._parts / f"{self._n_parts:06}.arrow"
+        with pa.ipc.new_file(path, self._schema, options=options) as file:
+            for start, end in itertools.pairwise([0, *edges, len(ids)]):
+                [batch] = part.slice(start, end - start).combine_chunks().to_batches() or [None]
+                file.write_batch(batch or pa.RecordBatch.from_pylist([], self._schema))
+        self._n_parts += 1
+
+    def __enter__(self) -> SortedWriter[Row]:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                store(self._path, self._schema, self._ranges())
+        finally:
+            shutil.rmtree(self._parts, ignore_errors=True)
+
+    def _ranges(self) -> Iterator[pa.Table]:
+        if not self._n_parts:
+            yield _by_id(_columns(self._rows, self._schema))
+            return
+        self._spill()
+        with contextlib.ExitStack() as stack:
+            maps = [
+                stack.enter_context(pa.memory_map(str(path)))
+                for path in sorted(self._parts.iterdir())
+            ]
+            parts = [pa.ipc.open_file(part) for part in maps]
+            for number in range(RANGES):
+                yield _by_id(pa.Table.from_batches([part.get_batch(number) for part in parts]))
+
+
+def _by_id(table: pa.Table) -> pa.Table:
+    return table.sort_by("query_id")

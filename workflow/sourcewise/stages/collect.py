@@ -19,7 +19,7 @@ from sourcewise.params.queries import Columns, Origin, Synthetic
 from sourcewise.progress import Progress
 from sourcewise.synthetic.defects import with_defects
 from sourcewise.synthetic.problems import problems
-from sourcewise.tables import Query, Reject, TableWriter
+from sourcewise.tables import Query, Reject, SortedWriter, TableWriter
 from sourcewise.text import query_id
 
 Place = str
@@ -37,12 +37,14 @@ def run(
 ) -> None:
     """Writes every row of an origin as a Query, or as a Reject that names its file and line.
 
+    Queries are sorted by identity, so that a shard reads little but its own rows.
+
     `planted` are the benchmark tables that the generator may plant items of. Raises ValueError
     where no row is left.
     """
     reasons: Counter[str] = Counter()
     first_refused: list[str] = []
-    with TableWriter(out, Query) as table, TableWriter(rejects, Reject) as refused:
+    with SortedWriter(out, Query) as table, TableWriter(rejects, Reject) as refused:
 
         def reject(identity: str, reason: str, value: str) -> None:
             reasons[reason] += 1

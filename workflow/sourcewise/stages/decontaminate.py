@@ -48,7 +48,7 @@ def run(
             tables.rows(shard.take(copies), Query), copies.tolist(), strict=True
         )
     ]
-    tables.store(out, shard.filter(stays))
+    tables.store(out, shard.schema, [shard.filter(stays)])
     tables.write(rejects, Reject, (_reject(*match) for match in matched))
     tables.write(evidence, Contamination, (_evidence(*match) for match in matched))
     layers = dict(Counter(layer for _, layer, _ in matched))
