@@ -38,14 +38,14 @@ def run(
     """
     items = [item for path in benchmarks for item in _items(path)]
     shard = tables.load(queries, Query)
-    found = _found(tables.user_texts(shard["messages"]), items, decontaminate)
-    copies = np.array(sorted(found), dtype=np.int64)
+    found = copies(tables.user_texts(shard["messages"]), items, decontaminate)
+    places = np.array(sorted(found), dtype=np.int64)
     stays = np.ones(len(shard), dtype=np.bool_)
-    stays[copies] = False
+    stays[places] = False
     matched = [
         (query, *found[place])
         for query, place in zip(
-            tables.rows(shard.take(copies), Query), copies.tolist(), strict=True
+            tables.rows(shard.take(places), Query), places.tolist(), strict=True
         )
     ]
     tables.store(out, shard.schema, [shard.filter(stays)])
@@ -63,7 +63,7 @@ def _items(path: Path) -> Iterator[Query]:
     return tables.read(path, Query)
 
 
-def _found(texts: list[str], items: list[Query], decontaminate: Decontaminate) -> dict[int, Found]:
+def copies(texts: list[str], items: list[Query], decontaminate: Decontaminate) -> dict[int, Found]:
     """Layer and match of each query that goes, by its place."""
     found: dict[int, Found] = {}
     if not items or not texts:
