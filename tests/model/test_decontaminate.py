@@ -213,6 +213,7 @@ def _run(
     tables.write(folder / "test.parquet", Query, items)
     decontaminate.run(
         queries=folder / "0000.parquet",
+        near=(),
         benchmarks=(folder / "test.parquet",),
         decontaminate=knobs,
         out=folder / "out.parquet",

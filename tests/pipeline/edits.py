@@ -57,6 +57,7 @@ EDITS = [
     Edit("sources.instruction.synthetic.n", 11),
     Edit("sources.more", {"synthetic": {"task": "arithmetic", "n": 9, "seed": 12}}, "arithmetic"),
     Edit("clean.max_chars", 19999),
+    Edit("clean.near_duplicates", {"n": 5, "similarity": 0.8, "permutations": 128}),
     Edit("clean.order", ["instruction", "arithmetic"]),
     Edit("decontaminate.exact", False),
     Edit("teachers.terse.sampling.temperature", 0.9),
@@ -82,7 +83,8 @@ EDITS = [
 
 # The rules in the order of the pipeline.
 ORDER = [
-    *("pretrain", "benchmark_queries", "collect", "clean", "decontaminate", "corpus_manifest"),
+    *("pretrain", "benchmark_queries", "collect", "clean", "near_duplicates", "decontaminate"),
+    "corpus_manifest",
     *("generate", "verify", "perplexity", "distill_manifest", "select", "filter"),
     *("train", "sample", "grade", "report"),
 ]

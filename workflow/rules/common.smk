@@ -88,7 +88,7 @@ def attempts(teacher):
     )
 
 
-def P(stage, key, without=None):
+def P(stage, key, *without):
     """A declared parameter of a stage as JSON; `{teacher}` and the like are filled in per job."""
 
     def value(wildcards):
@@ -177,6 +177,16 @@ def kept_before(wildcards):
     """What the sources before those of a shard kept: of equal queries the first stays."""
     earlier = before(SHARDS[wildcards.shard], SHARDS)
     return [f"data/queries/clean/{shard}.kept.parquet" for shard in earlier]
+
+
+CLEAN_TABLES = [f"data/queries/clean/{shard}.parquet" for shard in SHARDS]
+NEAR_TABLES = [f"data/queries/near/{shard}.parquet" for shard in SHARDS]
+
+
+def near_duplicates(wildcards):
+    """The near-duplicates of a shard; without the option nobody looks for any."""
+    wanted = PARAMS.clean.near_duplicates is not None
+    return [f"data/queries/near/{wildcards.shard}.parquet"] if wanted else []
 
 
 def shard_number(wildcards):

@@ -16,7 +16,7 @@ rule collect:
         python=source_python,
     params:
         # How its queries are spread over shards is the business of clean.
-        origin=P("queries", "sources.{source}", without="shards"),
+        origin=P("queries", "sources.{source}", "shards"),
         seed=P("queries", "seed"),
         content=content(source_files),
         code=CODE("queries", "stages.collect"),
@@ -41,8 +41,8 @@ rule clean:
     resources:
         python=VERIFY,
     params:
-        # The order of the sources decides on the inputs.
-        clean=P("queries", "clean", without="order"),
+        # The order of the sources decides on the inputs; near-duplicates have jobs of their own.
+        clean=P("queries", "clean", "order", "near_duplicates"),
         number=shard_number,
         shards=shard_count,
         judged=judged,
@@ -54,9 +54,29 @@ rule clean:
         " --out {output.queries} --kept {output.kept} --rejects {output.rejects} > {log} 2>&1"
 
 
+rule near_duplicates:
+    input:
+        queries=CLEAN_TABLES,
+    output:
+        rejects=NEAR_TABLES,
+    log:
+        "logs/near_duplicates.log",
+    conda:
+        "../../envs/model.yaml"
+    resources:
+        python=MODEL,
+    params:
+        near=P("queries", "clean.near_duplicates"),
+        code=CODE("queries", "stages.near_duplicates"),
+    shell:
+        "{resources.python} -m sourcewise near_duplicates --queries {input.queries}"
+        " --near {params.near:q} --rejects {output.rejects} > {log} 2>&1"
+
+
 rule decontaminate:
     input:
         queries="data/queries/clean/{shard}.parquet",
+        near=near_duplicates,
         benchmarks=benchmark_tables(sorted(PARAMS.benchmarks)),
     output:
         queries="data/queries/corpus/{shard}.parquet",
@@ -73,6 +93,7 @@ rule decontaminate:
         code=CODE("queries", "stages.decontaminate"),
     shell:
         "{resources.python} -m sourcewise decontaminate --queries {input.queries}"
+        " --near {input.near}"
         " --benchmarks {input.benchmarks} --decontaminate {params.decontaminate:q}"
         " --out {output.queries} --rejects {output.rejects} --evidence {output.evidence}"
         " > {log} 2>&1"

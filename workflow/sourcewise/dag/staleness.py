@@ -41,16 +41,16 @@ class Declarations:
     def __init__(self, dvc_yaml: Path, params: dict[str, Any]) -> None:
         self.params = params
         self._hashes: dict[tuple[str, ...], str] = {}
-        self._values: dict[tuple[str, str, str | None], str] = {}
+        self._values: dict[tuple[str, str, tuple[str, ...]], str] = {}
         # For those who explain: the key behind each value handed out, the files behind each code digest.
         self.keys: dict[tuple[str, str], str] = {}
         self.closures: dict[str, dict[str, str]] = {}
         self.stages = dict(_resolve(yaml.load(dvc_yaml.read_text(), yaml.CSafeLoader), params))
 
-    def value(self, stage: str, key: str, without: str | None = None) -> str:
+    def value(self, stage: str, key: str, without: tuple[str, ...] = ()) -> str:
         """The JSON of a parameter, as its rule hands it on; raises UndeclaredError, KeyError.
 
-        `without` leaves out an entry of a section that does not concern the rule's jobs.
+        `without` leaves out entries of a section that do not concern the rule's jobs.
         """
         # Every job of a rule asks for the same: thousands of times at full scale.
         asked = (stage, key, without)
@@ -58,7 +58,7 @@ class Declarations:
             self._values[asked] = self._value(*asked)
         return self._values[asked]
 
-    def _value(self, stage: str, key: str, without: str | None) -> str:
+    def _value(self, stage: str, key: str, without: tuple[str, ...]) -> str:
         if not any(key == known or key.startswith(f"{known}.") for known in self._of(stage).params):
             raise UndeclaredError(
                 f"a rule of stage {stage!r} uses the parameter {key!r}: add it to the stage's "
@@ -69,8 +69,8 @@ class Declarations:
             if part not in found:
                 raise KeyError(f"params.yaml has no key {key!r}, which stage {stage!r} needs")
             found = found[part]
-        if without is not None:
-            found = {name: value for name, value in found.items() if name != without}
+        if without:
+            found = {name: value for name, value in found.items() if name not in without}
         # DVC compares mappings without their order: so do we.
         value = json.dumps(found, sort_keys=True)
         self.keys[stage, value] = key

@@ -146,6 +146,17 @@ class Clean(Section):
     drop_bad_references: bool
 
 
+class NearDuplicates(Section):
+    """Queries that share most runs of `n` words with an earlier one: Jaccard similarity, by MinHash.
+
+    The paper names exact duplicates only; its diagram says "semantic" too, and not how.
+    """
+
+    n: Count
+    similarity: Annotated[float, Field(gt=0, le=1)]
+    permutations: Annotated[int, Field(ge=16, multiple_of=8)]
+
+
 class Constrain(Section):
     """How constraints are found for instruction queries without any (paper §2.2: Qwen2.5-72B-Instruct).
 
@@ -161,12 +172,13 @@ class Constrain(Section):
 
 
 class Cleaning(Clean):
-    """The section clean: the thresholds, and whose copy of equal queries stays.
+    """The section clean: the thresholds, whether near-duplicates go, and whose copy of equal queries stays.
 
     `order` names every source once; the first that holds a query keeps it. (The order of the entries in
     params.yaml decides nothing: YAML mappings have none, and DVC does not look at it.)
     """
 
+    near_duplicates: NearDuplicates | None
     order: tuple[str, ...]
 
     @model_validator(mode="after")

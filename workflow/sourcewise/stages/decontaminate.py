@@ -1,7 +1,7 @@
 """Stage decontaminate: a shard of the corpus without the items of any benchmark.
 
-Reads a clean Query table and every benchmark's Query table; writes Query, Reject and, with both texts
-of every match, Contamination tables.
+Reads a clean Query table, its near-duplicates and every benchmark's Query table; writes Query, Reject
+and, with both texts of every match, Contamination tables.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ Found = tuple[str, Match]
 def run(
     *,
     queries: Path,
+    near: tuple[Path, ...],
     benchmarks: tuple[Path, ...],
     decontaminate: Decontaminate,
     out: Path,
@@ -34,10 +35,15 @@ def run(
 ) -> None:
     """Removes the queries that copy a benchmark item; the first layer that finds one decides.
 
+    Near-duplicates (`near`, a Reject table or none) go before.
     Raises ValueError where a benchmark has no items: silence would mean that the corpus is clean.
     """
     items = [item for path in benchmarks for item in _items(path)]
+    alike = [one for path in near for one in tables.read(path, Reject)]
     shard = tables.load(queries, Query)
+    if alike:
+        gone = {one.query_id for one in alike}
+        shard = shard.filter([one not in gone for one in shard["query_id"].to_pylist()])
     found = copies(tables.user_texts(shard["messages"]), items, decontaminate)
     places = np.array(sorted(found), dtype=np.int64)
     stays = np.ones(len(shard), dtype=np.bool_)
@@ -49,7 +55,7 @@ def run(
         )
     ]
     tables.store(out, shard.schema, [shard.filter(stays)])
-    tables.write(rejects, Reject, (_reject(*match) for match in matched))
+    tables.write(rejects, Reject, (*alike, *(_reject(*match) for match in matched)))
     tables.write(evidence, Contamination, (_evidence(*match) for match in matched))
     layers = dict(Counter(layer for _, layer, _ in matched))
     print(f"decontaminate {queries.stem}: {len(matched):,} of {len(shard):,} queries go; {layers}")
