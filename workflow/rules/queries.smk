@@ -54,23 +54,25 @@ rule clean:
         " --out {output.queries} --kept {output.kept} --rejects {output.rejects} > {log} 2>&1"
 
 
-rule near_duplicates:
-    input:
-        queries=CLEAN_TABLES,
-    output:
-        rejects=NEAR_TABLES,
-    log:
-        "logs/near_duplicates.log",
-    conda:
-        "../../envs/model.yaml"
-    resources:
-        python=MODEL,
-    params:
-        near=P("queries", "clean.near_duplicates"),
-        code=CODE("queries", "stages.near_duplicates"),
-    shell:
-        "{resources.python} -m sourcewise near_duplicates --queries {input.queries}"
-        " --near {params.near:q} --rejects {output.rejects} > {log} 2>&1"
+if PARAMS.clean.near_duplicates is not None:
+
+    rule near_duplicates:
+        input:
+            queries=CLEAN_TABLES,
+        output:
+            rejects=NEAR_TABLES,
+        log:
+            "logs/near_duplicates.log",
+        conda:
+            "../../envs/model.yaml"
+        resources:
+            python=MODEL,
+        params:
+            near=P("queries", "clean.near_duplicates"),
+            code=CODE("queries", "stages.near_duplicates"),
+        shell:
+            "{resources.python} -m sourcewise near_duplicates --queries {input.queries}"
+            " --near {params.near:q} --rejects {output.rejects} > {log} 2>&1"
 
 
 rule decontaminate:
