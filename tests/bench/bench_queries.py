@@ -232,9 +232,11 @@ def _dropped(folder: Path, rows: int) -> Iterator[Figure]:
         for row in pq.read_table(folder / "planted.parquet").to_pylist()
         if row["kind"] in DEFECTS
     )
+    met = reasons & planted
     for kind in DEFECTS:
-        n = sum(count for (_, reason), count in planted.items() if reason == kind)
-        found = sum((reasons & planted)[entry] for entry in planted if entry[1] == kind)
+        n, found = (
+            sum(entries[one] for one in entries if one[1] == kind) for entries in (planted, met)
+        )
         yield Figure(
             f"planted, {kind.replace('_', ' ')}: {n:,}",
             f"{found / n:.2%} dropped",
