@@ -42,12 +42,13 @@ def _query(text: str, source: str = "train") -> Query:
 
 
 def _find(text: str, *items: str) -> bool:
-    layer = ExactLayer([_query(item, "test") for item in items])
+    layer = ExactLayer([_query(item, "test") for item in items], tokens(items))
     return bool(layer.find([text], tokens([text])))
 
 
 def _overlap(text: str, *items: str, masked: bool = False) -> Match | None:
-    layer = OverlapLayer([_query(item, "test") for item in items], RUNS, masked=masked)
+    queries = [_query(item, "test") for item in items]
+    layer = OverlapLayer(queries, tokens(items), RUNS, masked=masked)
     return layer.find(tokens(["Something else.", text])).get(1)
 
 
@@ -182,7 +183,8 @@ def test_training_questions_that_are_test_questions_with_other_numbers_are_found
         for name in ("train.jsonl", "test.jsonl")
     )
     layers = [
-        OverlapLayer(list(map(_query, items)), RUNS, masked=masked) for masked in (False, True)
+        OverlapLayer(list(map(_query, items)), tokens(items), RUNS, masked=masked)
+        for masked in (False, True)
     ]
     given = tokens(asked)
     found = {place for layer in layers for place in layer.find(given)}

@@ -315,8 +315,7 @@ def _typed(row: Any, plain: dict[str, Any]) -> Any:
 
 @functools.cache
 def _message_lists(row: Any) -> tuple[str, ...]:
-    hints = typing.get_type_hints(row)
-    return tuple(name for name, hint in hints.items() if hint == list[Message])
+    return tuple(field.name for field in schema(row) if field.type == _MESSAGES)
 
 
 def write(path: Path, row: type[Row], rows: Iterable[Row]) -> int:

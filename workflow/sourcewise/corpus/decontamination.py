@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sourcewise.corpus.tokens import Indices, Tokens, numbers, tokens
+from sourcewise.corpus.tokens import Indices, Tokens, numbers
 from sourcewise.corpus.windows import Index, Windows, windows
 from sourcewise.params.queries import MIN_RUN, Overlap
 from sourcewise.tables import Query
@@ -34,13 +34,11 @@ class ExactLayer:
     """Finds items whose words and numbers stand in a query, contiguous and in order.
 
     An item of fewer than `MIN_RUN` of them must be the whole query, with the same signs: "What is 2 + 2?"
-    inside a longer text proves nothing.
+    inside a longer text proves nothing. `sought` are the items' tokens.
     """
 
-    def __init__(self, items: Sequence[Query]) -> None:
+    def __init__(self, items: Sequence[Query], sought: Tokens) -> None:
         self._items = items
-        texts = [query_text(item.messages) for item in items]
-        sought = tokens(texts)
         self._sought = [sought.of(number).tobytes() for number in range(len(items))]
         runs = windows(sought.hashes, sought.texts, MIN_RUN)
         first = np.flatnonzero(np.diff(runs.texts, prepend=-1))
@@ -48,7 +46,7 @@ class ExactLayer:
         self._index = Index(self._starts)
         self._short: dict[tuple[str, ...], int] = {}
         for number in np.flatnonzero(np.diff(sought.ends) < MIN_RUN).tolist():
-            self._short.setdefault(_signs(texts[number]), number)
+            self._short.setdefault(_signs(query_text(items[number].messages)), number)
 
     def find(self, texts: Sequence[str], given: Tokens) -> dict[int, Match]:
         """The first item that a text equals or contains, by the text's place; `given` are their tokens."""
@@ -82,12 +80,14 @@ class OverlapLayer:
 
     With `masked` all numbers are alike: the same problem with other numbers is found. Then runs that are
     mostly numbers do not count, and an item of fewer than n words, at least `MIN_RUN` of them no
-    numbers, must be the whole query.
+    numbers, must be the whole query. `sought` are the items' tokens.
     """
 
-    def __init__(self, items: Sequence[Query], overlap: Overlap, *, masked: bool) -> None:
-        self._items, self._overlap, self._masked = items, overlap, masked
-        self._sought = sought = tokens([query_text(item.messages) for item in items])
+    def __init__(
+        self, items: Sequence[Query], sought: Tokens, overlap: Overlap, *, masked: bool
+    ) -> None:
+        self._items, self._sought = items, sought
+        self._overlap, self._masked = overlap, masked
         self._runs = _without_phrases(self._windows(sought))
         self._index = Index(self._runs)
         self._whole: dict[bytes, int] = {}
@@ -99,7 +99,8 @@ class OverlapLayer:
     def find(self, given: Tokens) -> dict[int, Match]:
         """The item closest to a text, by the text's place; `given` are the texts' tokens."""
         found: dict[int, tuple[float, int]] = {}
-        for text in np.flatnonzero(np.diff(given.ends) < self._overlap.n).tolist():
+        short = np.flatnonzero(np.diff(given.ends) < self._overlap.n)
+        for text in short.tolist() if self._whole else ():
             number = self._whole.get(given.of(text, masked=True).tobytes())
             if number is not None:
                 found[text] = (1.0, number)

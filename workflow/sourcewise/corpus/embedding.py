@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from sourcewise.corpus.decontamination import Match
 from sourcewise.corpus.lexical import Lexical
-from sourcewise.corpus.tokens import Tokens, tokens
+from sourcewise.corpus.tokens import Tokens
 from sourcewise.params.queries import Embedding
 from sourcewise.progress import Progress
 from sourcewise.tables import Query
@@ -40,11 +40,10 @@ class EmbeddingLayer:
     the others, which says what the prefilter costs.
     """
 
-    def __init__(self, items: Sequence[Query], embedding: Embedding) -> None:
-        self._items, self._embedding = items, embedding
-        self._texts = [query_text(item.messages) for item in items]
+    def __init__(self, items: Sequence[Query], sought: Tokens, embedding: Embedding) -> None:
+        self._items, self._sought, self._embedding = items, sought, embedding
         self._model = sentence_model(embedding)
-        self._vectors = encode(self._model, self._texts, "items")
+        self._vectors = encode(self._model, [query_text(item.messages) for item in items], "items")
 
     def find(
         self, texts: Sequence[str], given: Tokens, among: npt.NDArray[np.int64]
@@ -53,7 +52,7 @@ class EmbeddingLayer:
         passed_over = among[:0]
         least = self._embedding.prefilter
         if least is not None:
-            near = Lexical(tokens(self._texts)).closest(given)[among] >= least
+            near = Lexical(self._sought).closest(given)[among] >= least
             among, passed_over = among[near], among[~near]
         found = self._closest(texts, among)
         sample = passed_over[::SAMPLED]

@@ -74,21 +74,23 @@ def copies(texts: list[str], items: list[Query], decontaminate: Decontaminate) -
     found: dict[int, Found] = {}
     if not items or not texts:
         return found
-    given = tokens(texts)
+    given, sought = tokens(texts), tokens([query_text(item.messages) for item in items])
     layers: list[tuple[str, dict[int, Match]]] = []
     if decontaminate.exact:
-        layers.append(("exact", ExactLayer(items).find(texts, given)))
+        layers.append(("exact", ExactLayer(items, sought).find(texts, given)))
     if decontaminate.ngram is not None:
-        layers.append(("ngram", OverlapLayer(items, decontaminate.ngram, masked=False).find(given)))
+        layers.append(
+            ("ngram", OverlapLayer(items, sought, decontaminate.ngram, masked=False).find(given))
+        )
     if decontaminate.changed_numbers is not None:
-        layer = OverlapLayer(items, decontaminate.changed_numbers, masked=True)
+        layer = OverlapLayer(items, sought, decontaminate.changed_numbers, masked=True)
         layers.append(("changed_numbers", layer.find(given)))
     for name, matches in layers:
         for place, match in matches.items():
             found.setdefault(place, (name, match))
     if decontaminate.embedding is not None:
         left = np.array([n for n in range(len(texts)) if n not in found], dtype=np.int64)
-        near = EmbeddingLayer(items, decontaminate.embedding).find(texts, given, left)
+        near = EmbeddingLayer(items, sought, decontaminate.embedding).find(texts, given, left)
         found |= {place: ("embedding", match) for place, match in near.items()}
     return found
 
