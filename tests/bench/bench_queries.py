@@ -63,7 +63,7 @@ def _layers(folder: Path, peer: str | None) -> Figure:
     """The three layers alone on texts in memory, beside one layer of the peer."""
     items = list(read(folder / "benchmark.parquet", Query))
     path = next(iter(sorted((folder / "clean").glob("*.parquet"))))
-    texts = user_texts(load(path, Query)["messages"])
+    texts = user_texts(load(path, Query)["messages"]).to_pylist()
     layers = Decontaminate.model_validate(LAYERS)
     rates = []
     for _ in range(3):

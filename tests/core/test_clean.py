@@ -9,12 +9,14 @@ import unicodedata
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sourcewise import tables
 from sourcewise.corpus import cleaning
+from sourcewise.drop import Drop
 from sourcewise.params.queries import Clean, Origin
 from sourcewise.stages import clean, collect
 from sourcewise.tables import Message, Query, Reject
@@ -37,8 +39,12 @@ def _query(text: str, source: str = "s") -> Query:
     return Query(query_id(turns), source, "math", turns, "", "MIT")
 
 
+def _drop(text: str, knobs: Clean = STRICT) -> Drop | None:
+    return cleaning.drops(pa.array([text]), knobs).get(0)
+
+
 def _reason(text: str, knobs: Clean = STRICT) -> str:
-    dropped = cleaning.drop(_query(text), knobs)
+    dropped = _drop(text, knobs)
     return dropped.reason if dropped else ""
 
 
@@ -128,7 +134,7 @@ def test_a_switch_turns_its_reason_off(switch: str, text: str) -> None:
 
 
 def test_the_value_that_decided_is_kept() -> None:
-    dropped = cleaning.drop(_query("Summarise https://example.org/a please."), STRICT)
+    dropped = _drop("Summarise https://example.org/a please.")
     assert dropped == ("url", "https://example.org/a")
 
 
@@ -327,27 +333,43 @@ def test_white_space_never_changes_a_verdict_on_plain_text() -> None:
 
 PIECES = [
     "http", "://x.org", "WWW.", "www.a.com", "|", "--", "---", "|:--|", "<", "td>", "table>", r"\begin",
-    "{tabular}", r"{array}", r"\hline", "\t", "a", "b c", "+", "+--+--+", "==", "\n", "```", "~~~", "following",
-    "below", ":", "Figure", "image", "shown in the", "![x](", "<img", "and", "the", ",", "...", "…", "(", "1.",
-    " ", ".",
+    "{tabular}", r"{array}", r"\hline", r"\end{", "\t", "a", "b c", "+", "+--+--+", "==", "\n", "```",
+    "~~~", "following", "below", ":", "Figure", "ımage", "image", "shown in the", "![x](", "<img", "and",
+    "éand", "the", ",", "...", "…", "(", "1.", " ", ".", "\x1c", "\u2003", "\x85", "\ufffd", "e\u0301",
+    "\x07", "Ã©", "\ufb01",
 ]  # fmt: skip
 
 
 @settings(max_examples=400, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), max_size=6))
+def test_texts_without_a_sign_have_nothing_to_find(texts: list[str]) -> None:
+    expected = {}
+    for place, text in enumerate(texts):
+        found = cleaning.length(text, STRICT.min_chars, STRICT.max_chars)
+        for reason in cleaning.reasons(STRICT):
+            value = reason.find(text)
+            if found is None and value is not None:
+                found = Drop(reason.name, value)
+        if found is not None:
+            expected[place] = found
+    assert cleaning.drops(pa.array(texts, pa.string()), STRICT) == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.text(max_size=12), max_size=8))
+def test_lengths_are_those_of_the_normalised_text(texts: list[str]) -> None:
+    dropped = cleaning.drops(pa.array(texts, pa.string()), STRICT)
+    short = {place for place, drop in dropped.items() if drop.reason in ("empty", "too_short")}
+    assert short == {
+        place for place, text in enumerate(texts) if len(normalise(text)) < STRICT.min_chars
+    }
+
+
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
-def test_a_look_before_the_search_changes_nothing(text: str) -> None:
-    found = cleaning.URL.search(text)
-    assert cleaning.url(text) == (found.group() if found else None)
+def test_the_sign_of_a_table_is_no_condition_of_its_own(text: str) -> None:
     kinds = [kind for kind, (_, pattern) in cleaning.TABLES.items() if pattern.search(text)]
     assert cleaning.table(text) == (kinds[0] if kinds else None)
-    figure = cleaning.FIGURE.search(text)
-    assert (cleaning.missing_figure(text) is None) == (figure is None)
-    end = text.rstrip()
-    open_list = cleaning.OPEN_LIST.match(end.rpartition("\n")[2])
-    cut = cleaning.CUT.search(end) if not open_list else None
-    broken = cut or cleaning.NOTHING_FOLLOWS.search(end) or len(cleaning.FENCE.findall(text)) % 2
-    unclosed = text.count(r"\begin{") != text.count(r"\end{")
-    assert (cleaning.incomplete(text) is None) == (not broken and not unclosed)
 
 
 @settings(max_examples=200, deadline=None)

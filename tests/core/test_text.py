@@ -1,5 +1,7 @@
 """Text: one identity of a query, one way to cut a response."""
 
+import unicodedata
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -42,6 +44,11 @@ def test_a_query_lies_in_one_shard(n: int, digest: int) -> None:
     ranges = [shard_ids(number, n) for number in range(n)]
     within = [number for number, (first, end) in enumerate(ranges) if first <= identity < end]
     assert within == [digest * n >> 32]
+
+
+@given(st.text(st.sampled_from(" a\n\t\x1f\u00a0e\u0301") | st.characters(), max_size=12))
+def test_normalise_folds_all_white_space(text: str) -> None:
+    assert normalise(text) == " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def test_normalise_keeps_case() -> None:

@@ -14,7 +14,7 @@ import shutil
 import types
 import typing
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -200,16 +200,26 @@ _MESSAGES = _arrow(list[Message])
 
 
 def _columns(rows: list[Any], wanted: pa.Schema) -> pa.Table:
-    """Rows as Arrow takes them, by column; `dataclasses.asdict` would deep-copy every string."""
-    arrays = []
-    for field in wanted:
-        column = [getattr(row, field.name) for row in rows]
-        if field.type == _MESSAGES:
-            column = [
-                [{"role": turn.role, "content": turn.content} for turn in turns] for turns in column
-            ]
-        arrays.append(pa.array(column, field.type))
+    """Rows as Arrow takes them, by column."""
+    columns = ([getattr(row, field.name) for row in rows] for field in wanted)
+    arrays = [
+        _array(column) if field.type == _MESSAGES else pa.array(column, field.type)
+        for column, field in zip(columns, wanted, strict=True)
+    ]
     return pa.Table.from_arrays(arrays, schema=wanted)
+
+
+def _array(messages: list[list[Message]]) -> pa.ListArray:
+    turns = [turn for one in messages for turn in one]
+    parts = ([turn.role for turn in turns], [turn.content for turn in turns])
+    ends = itertools.accumulate((len(one) for one in messages), initial=0)
+    return pa.ListArray.from_arrays(
+        pa.array(ends, pa.int32()),
+        pa.StructArray.from_arrays(
+            [pa.array(part, pa.string()) for part in parts], fields=list(_MESSAGES.value_type)
+        ),
+        type=_MESSAGES,
+    )
 
 
 def read(path: Path, row: type[Row], *, ids: tuple[str, str] | None = None) -> Iterator[Row]:
@@ -218,38 +228,57 @@ def read(path: Path, row: type[Row], *, ids: tuple[str, str] | None = None) -> I
     `ids` keeps those whose `query_id` lies in a half-open range.
     Raises ValueError where the file is not Parquet or holds another table's columns.
     """
+    for batch in batches(path, row, ids=ids):
+        yield from rows(batch, row)
+
+
+def batches(
+    path: Path,
+    row: type,
+    *,
+    ids: tuple[str, str] | None = None,
+    columns: Sequence[str] | None = None,
+) -> Iterator[pa.Table]:
+    """Yields what `read` does by column, a row group at a time; `columns` are all unless they are named."""
     with _open(path, row) as file:
-        for batch in file.iter_batches(ROW_GROUP, row_groups=_groups(file, ids)):
+        groups = _groups(file, ids)
+        for batch in file.iter_batches(ROW_GROUP, row_groups=groups, columns=columns):
             if ids is not None:
                 batch = batch.filter(_within(batch, ids))
-            yield from (_typed(row, plain) for plain in batch.to_pylist())
+            yield pa.Table.from_batches([batch])
 
 
-def load(path: Path, row: type) -> pa.Table:
-    """A whole table, by column; raises as `read` does."""
+def load(path: Path, row: type, *, ids: tuple[str, str] | None = None) -> pa.Table:
+    """What `read` yields as one table, by column."""
     with _open(path, row) as file:
-        return file.read()
+        table = file.read_row_groups(_groups(file, ids))
+        return table if ids is None else table.filter(_within(table, ids))
 
 
 def rows(table: pa.Table, row: type[Row]) -> list[Row]:
-    """The rows of a loaded table."""
-    return [_typed(row, plain) for plain in table.to_pylist()]
+    """The rows of a table that was read by column."""
+    columns = [_values(table.column(field.name)) for field in schema(cast(Any, row))]
+    return [row(*values) for values in zip(*columns, strict=True)]
 
 
-def store(path: Path, table: pa.Schema, parts: Iterable[pa.Table]) -> None:
-    """Writes parts of a table, one after the other; the file appears by rename when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with pq.ParquetWriter(partial, table, compression="zstd") as writer:
-            for part in parts:
-                writer.write_table(part, row_group_size=ROW_GROUP)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    if column.type != _MESSAGES:
+        return cast(list[Any], column.to_pylist())
+    array = column.combine_chunks()
+    parts = array.flatten()
+    turns = list(map(Message, *(parts.field(name).to_pylist() for name in ("role", "content"))))
+    ends = array.offsets.to_pylist()
+    return [turns[one - ends[0] : other - ends[0]] for one, other in itertools.pairwise(ends)]
 
 
-def user_texts(messages: pa.ChunkedArray) -> list[str]:
+def store(path: Path, row: type, parts: Iterable[pa.Table]) -> None:
+    """Writes a table by its parts, in their order; the file appears by rename when it is complete."""
+    with TableWriter[Any](path, row) as table:
+        for part in parts:
+            table.extend(part)
+
+
+def user_texts(messages: pa.ChunkedArray) -> pa.StringArray:
     """The user's turns of each query of a column of messages as one text (`text.query_text`)."""
     import pyarrow.compute as pc
 
@@ -261,17 +290,15 @@ def user_texts(messages: pa.ChunkedArray) -> list[str]:
     )
     ends = before.take(pc.subtract(column.offsets, column.offsets[0]))
     own = pa.ListArray.from_arrays(ends, turns.field("content").filter(asked))
-    return list(pc.binary_join(own, "\n").to_pylist())
+    return pc.binary_join(own, "\n")
 
 
 def count(path: Path, row: type, *, ids: tuple[str, str] | None = None) -> int:
     """The number of rows of a table, from its footer; of those that `read` yields for `ids`, from a column."""
+    if ids is not None:
+        return sum(len(batch) for batch in batches(path, row, ids=ids, columns=["query_id"]))
     with _open(path, row) as file:
-        if ids is None:
-            return file.metadata.num_rows
-        groups = _groups(file, ids)
-        batches = file.iter_batches(columns=["query_id"], row_groups=groups)
-        return sum(_within(batch, ids).true_count for batch in batches)
+        return file.metadata.num_rows
 
 
 def _groups(file: pq.ParquetFile, ids: tuple[str, str] | None) -> list[int]:
@@ -288,7 +315,9 @@ def _groups(file: pq.ParquetFile, ids: tuple[str, str] | None) -> list[int]:
     return found
 
 
-def _within(batch: pa.RecordBatch, ids: tuple[str, str]) -> pa.BooleanArray:
+def _within(
+    batch: pa.RecordBatch | pa.Table, ids: tuple[str, str]
+) -> pa.BooleanArray | pa.ChunkedArray:
     import pyarrow.compute as pc  # a tenth of the start of jobs that need none of it
 
     own = batch.column("query_id")
@@ -307,17 +336,6 @@ def _open(path: Path, row: type) -> pq.ParquetFile:
     return file
 
 
-def _typed(row: Any, plain: dict[str, Any]) -> Any:
-    for name in _message_lists(row):
-        plain[name] = [Message(**turn) for turn in plain[name]]
-    return row(**plain)
-
-
-@functools.cache
-def _message_lists(row: Any) -> tuple[str, ...]:
-    return tuple(field.name for field in schema(row) if field.type == _MESSAGES)
-
-
 def write(path: Path, row: type[Row], rows: Iterable[Row]) -> int:
     """Writes rows as a table and returns how many; the file appears by rename when it is complete."""
     n = 0
@@ -329,13 +347,13 @@ def write(path: Path, row: type[Row], rows: Iterable[Row]) -> int:
 
 
 class TableWriter(Generic[Row]):
-    """Collects rows of one type into a Parquet file; nothing is left behind if the block raises.
+    """Collects rows, or parts of a table, into a Parquet file; nothing is left behind if the block raises.
 
     A row group is compressed beside the making of the next: both take about as long.
     """
 
     def __init__(self, path: Path, row: type[Row]) -> None:
-        self._path, self._row = path, row
+        self._path = path
         self._rows: list[Row] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         self._partial = path.with_name(f".{path.name}.partial")
@@ -350,11 +368,20 @@ class TableWriter(Generic[Row]):
         if len(self._rows) == ROW_GROUP:
             self._flush()
 
-    def _flush(self) -> None:
-        table = _columns(self._rows, self._schema)
-        self._rows = []
+    def extend(self, part: pa.Table) -> None:
+        """Appends a part by column, in row groups of its own."""
+        if self._rows:
+            self._flush()
+        if not len(part):
+            return
         self._settle()
-        self._written = self._beside.submit(self._writer.write_table, table)
+        self._written = self._beside.submit(
+            self._writer.write_table, part, row_group_size=ROW_GROUP
+        )
+
+    def _flush(self) -> None:
+        rows, self._rows = self._rows, []
+        self.extend(_columns(rows, self._schema))
 
     def _settle(self) -> None:
         """Waits for the row group that is being written; raises what went wrong with it."""
@@ -386,7 +413,7 @@ class SortedWriter(Generic[Row]):
     """
 
     def __init__(self, path: Path, row: type[Row]) -> None:
-        self._path = path
+        self._path, self._row = path, row
         self._schema = schema(cast(Any, row))
         self._rows: list[Row] = []
         self._parts = path.with_name(f".{path.name}.parts")
@@ -419,7 +446,7 @@ class SortedWriter(Generic[Row]):
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
-                store(self._path, self._schema, self._ranges())
+                store(self._path, self._row, self._ranges())
         finally:
             shutil.rmtree(self._parts, ignore_errors=True)
 

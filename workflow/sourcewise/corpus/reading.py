@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic_core import from_json
 
 BATCH = 1024
 Row = dict[str, Any]
@@ -95,7 +96,12 @@ def _lines(path: Path) -> Iterator[tuple[int, Row | _Bad]]:
 
 def _object(line: bytes) -> Row | _Bad:
     try:
-        row = json.loads(line)
+        # Four times as fast, and stricter: what it refuses is read again, or its fault named.
+        row = from_json(line)
+    except ValueError:
+        row = None
+    try:
+        row = json.loads(line) if row is None else row
     except UnicodeDecodeError as error:
         return _Bad(f"not UTF-8 ({error.reason} at byte {error.start})")
     except (json.JSONDecodeError, RecursionError) as error:

@@ -8,7 +8,6 @@ from sourcewise.gradable import code, instruction, math
 from sourcewise.grading import answers
 from sourcewise.grading.killable import Pool
 from sourcewise.grading.shapes import Pair
-from sourcewise.tables import Query
 
 # Enough for any reference that people write; what takes more cannot be compared in time either.
 SECONDS, MEMORY_MB, MAX_CHARS = 5.0, 2048, 2000
@@ -32,18 +31,18 @@ class References:
         self._algebra.__exit__()
         self._checkers.__exit__()
 
-    def problems(self, queries: Sequence[Query]) -> list[str | None]:
-        """For each query why no answer to it could ever be graded, None where one can."""
+    def problems(self, categories: Sequence[str], references: Sequence[str]) -> list[str | None]:
+        """For each query's category and reference why no answer could be graded, None where one can."""
         readers: dict[str, Callable[[Iterable[str]], Iterable[str | None]]] = {
             "math": self._math,
             "code": code.problems,
             "instruction": lambda some: instruction.problems(some, pool=self._checkers),
             "science": lambda some: map(_answer, some),
         }
-        found: list[str | None] = [None] * len(queries)
+        found: list[str | None] = [None] * len(references)
         for category, reader in readers.items():
-            places = [n for n, query in enumerate(queries) if query.category == category]
-            problems = reader(queries[place].reference for place in places)
+            places = [n for n, one in enumerate(categories) if one == category]
+            problems = reader(references[place] for place in places)
             for place, problem in zip(places, problems, strict=True):
                 found[place] = problem
         return found

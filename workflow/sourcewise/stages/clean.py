@@ -6,10 +6,12 @@ before them; writes a Query, a Kept and a Reject table.
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from sourcewise import tables
 from sourcewise.corpus import cleaning
@@ -20,7 +22,7 @@ from sourcewise.progress import Progress
 from sourcewise.tables import Kept, Query, Reject, TableWriter
 from sourcewise.text import shard_ids
 
-BATCH = 512
+Ids = tuple[str, str]
 
 
 def run(
@@ -40,79 +42,97 @@ def run(
     Two queries are equal when their normalised turns are (`text.query_id`); a copy in a better layout
     of a query that was dropped may still stay. Of the sources' queries only those count whose digest
     lies in the shard's range; a table without rows is written too, so that the job graph does not
-    depend on the data. In memory are the digests of the queries kept. `judged` says that a judge reads
+    depend on the data. In memory are the digests of the shard's queries. `judged` says that a judge reads
     references of mathematics that algebra cannot. Raises ValueError where nothing of all these sources
     would stay.
     """
-    first = {
-        bytes.fromhex(one.query_id): one.source
-        for path in before
-        for one in tables.read(path, Kept, ids=shard_ids(number, shards))
-    }
+    ids = shard_ids(number, shards)
+    first = _met_before(collected, before, ids)
     n, reasons = 0, Counter[str]()
     with (
+        References(judged=judged) as references,
         TableWriter(out, Query) as table,
         TableWriter(kept, Kept) as identities,
         TableWriter(rejects, Reject) as refused,
     ):
-        for query, unfit in _looked_at(_own(collected, number, shards), clean, judged):
-            dropped = _duplicate(query, first) or unfit
-            if dropped is None:
-                n += 1
-                first[bytes.fromhex(query.query_id)] = query.source
-                identities.add(Kept(query.query_id, query.source))
-                table.add(query)
-                continue
-            reasons[dropped.reason] += 1
-            refused.add(
-                Reject(query.query_id, query.source, "clean", dropped.reason, dropped.value)
-            )
+        for batch in _own(collected, ids):
+            dropped = _unfit(batch, clean, references)
+            identity, source = (batch[name].to_pylist() for name in ("query_id", "source"))
+            for place, one in enumerate(map(bytes.fromhex, identity)):
+                if one in first:
+                    dropped[place] = Drop("duplicate", f"first in {first[one]}")
+                elif place not in dropped:
+                    first[one] = source[place]
+            stays = [place not in dropped for place in range(len(batch))]
+            part = batch.filter(pa.array(stays, pa.bool_()))
+            table.extend(part)
+            identities.extend(part.select(["query_id", "source"]))
+            n += len(part)
+            for place, drop in sorted(dropped.items()):
+                reasons[drop.reason] += 1
+                refused.add(
+                    Reject(identity[place], source[place], "clean", drop.reason, drop.value)
+                )
         if n == 0:
-            _require_one(collected, clean, judged)
+            _require_one(collected, clean, references)
     print(f"clean {out.stem}: {n:,} of {n + reasons.total():,} queries stay; {dict(reasons)}")
 
 
-def _own(collected: tuple[Path, ...], number: int, shards: int) -> Iterator[Query]:
+def _met_before(
+    collected: tuple[Path, ...], before: tuple[Path, ...], ids: Ids
+) -> dict[bytes, str]:
+    """Of the shard's queries those that a source before kept, with that source."""
+    own = pa.chunked_array(
+        [
+            chunk
+            for path in collected
+            for batch in tables.batches(path, Query, ids=ids, columns=["query_id"])
+            for chunk in batch["query_id"].chunks
+        ],
+        pa.string(),
+    )
+    met: dict[bytes, str] = {}
+    for path in before:
+        kept = tables.load(path, Kept, ids=ids)
+        copies = kept.filter(pc.is_in(kept["query_id"], value_set=own))
+        identity, source = (copies[name].to_pylist() for name in ("query_id", "source"))
+        met.update(zip(map(bytes.fromhex, identity), source, strict=True))
+    return met
+
+
+def _own(collected: tuple[Path, ...], ids: Ids) -> Iterator[pa.Table]:
     """The queries of a shard in the order of the sources."""
-    ids = shard_ids(number, shards)
     total = sum(tables.count(path, Query, ids=ids) for path in collected)
     progress = Progress("clean", total, "queries")
     for path in collected:
-        for query in tables.read(path, Query, ids=ids):
-            yield query
-            progress.advance()
+        for batch in tables.batches(path, Query, ids=ids):
+            yield batch
+            progress.advance(len(batch))
     progress.finish()
 
 
-def _looked_at(
-    queries: Iterable[Query], clean: Clean, judged: bool
-) -> Iterator[tuple[Query, Drop | None]]:
-    """Each query with the reason to drop it, None where it is fit; a batch at a time."""
-    stream = iter(queries)
-    with References(judged=judged) as references:
-        while batch := list(itertools.islice(stream, BATCH)):
-            unfit = [cleaning.drop(query, clean) for query in batch]
-            fit = [n for n, dropped in enumerate(unfit) if dropped is None]
-            if clean.drop_bad_references:
-                problems = references.problems([batch[n] for n in fit])
-                for n, problem in zip(fit, problems, strict=True):
-                    unfit[n] = Drop("bad_reference", problem) if problem else None
-            yield from zip(batch, unfit, strict=True)
+def _unfit(batch: pa.Table, clean: Clean, references: References) -> dict[int, Drop]:
+    """The reasons to drop queries, by their places."""
+    found = cleaning.drops(tables.user_texts(batch["messages"]), clean)
+    if clean.drop_bad_references:
+        fit = [place for place in range(len(batch)) if place not in found]
+        asked = batch.select(["category", "reference"]).take(fit).to_pydict()
+        problems = references.problems(asked["category"], asked["reference"])
+        for place, problem in zip(fit, problems, strict=True):
+            if problem:
+                found[place] = Drop("bad_reference", problem)
+    return found
 
 
-def _duplicate(query: Query, first: dict[bytes, str]) -> Drop | None:
-    source = first.get(bytes.fromhex(query.query_id))
-    return Drop("duplicate", f"first in {source}") if source is not None else None
-
-
-def _require_one(collected: tuple[Path, ...], clean: Clean, judged: bool) -> None:
+def _require_one(collected: tuple[Path, ...], clean: Clean, references: References) -> None:
     """A shard may be empty, but not the corpus: raises ValueError where no query is fit to stay."""
     reasons: Counter[str] = Counter()
-    every = (query for path in collected for query in tables.read(path, Query))
-    for _, unfit in _looked_at(every, clean, judged):
-        if unfit is None:
-            return
-        reasons[unfit.reason] += 1
+    for path in collected:
+        for batch in tables.batches(path, Query):
+            unfit = _unfit(batch, clean, references)
+            if len(unfit) < len(batch):
+                return
+            reasons.update(drop.reason for drop in unfit.values())
     if reasons:
         raise ValueError(
             f"clean keeps none of {reasons.total():,} queries of "

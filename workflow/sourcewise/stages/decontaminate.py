@@ -44,7 +44,7 @@ def run(
     if alike:
         gone = {one.query_id for one in alike}
         shard = shard.filter([one not in gone for one in shard["query_id"].to_pylist()])
-    found = copies(tables.user_texts(shard["messages"]), items, decontaminate)
+    found = copies(tables.user_texts(shard["messages"]).to_pylist(), items, decontaminate)
     places = np.array(sorted(found), dtype=np.int64)
     stays = np.ones(len(shard), dtype=np.bool_)
     stays[places] = False
@@ -54,7 +54,7 @@ def run(
             tables.rows(shard.take(places), Query), places.tolist(), strict=True
         )
     ]
-    tables.store(out, shard.schema, [shard.filter(stays)])
+    tables.store(out, Query, [shard.filter(stays)])
     tables.write(rejects, Reject, (*alike, *(_reject(*match) for match in matched)))
     tables.write(evidence, Contamination, (_evidence(*match) for match in matched))
     layers = dict(Counter(layer for _, layer, _ in matched))

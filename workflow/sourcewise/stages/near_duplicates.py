@@ -25,7 +25,7 @@ def run(*, queries: tuple[Path, ...], near: NearDuplicates, rejects: tuple[Path,
     progress = Progress("near_duplicates", len(queries), "shards")
     for path in queries:
         shard = tables.load(path, Query)
-        sketches.add(tables.user_texts(shard["messages"]))
+        sketches.add(tables.user_texts(shard["messages"]).to_pylist())
         ids.append(np.array(shard["query_id"].to_pylist(), dtype="S32"))
         sources.append(np.array(shard["source"].to_pylist(), dtype=np.str_))
         ends.append(ends[-1] + len(shard))
