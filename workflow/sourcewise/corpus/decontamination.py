@@ -43,7 +43,7 @@ class ExactLayer:
         runs = windows(sought.hashes, sought.texts, MIN_RUN)
         first = np.flatnonzero(np.diff(runs.texts, prepend=-1))
         self._starts = runs.only(first)
-        self._index = Index(self._starts)
+        self._index = Index(self._starts, MIN_RUN)
         self._short: dict[tuple[str, ...], int] = {}
         for number in np.flatnonzero(np.diff(sought.ends) < MIN_RUN).tolist():
             self._short.setdefault(_signs(query_text(items[number].messages)), number)
@@ -54,9 +54,8 @@ class ExactLayer:
         for text in np.flatnonzero(np.diff(given.ends) < MIN_RUN).tolist():
             if (number := self._short.get(_signs(texts[text]))) is not None:
                 found[text] = number
-        runs = windows(given.hashes, given.texts, MIN_RUN)
-        own, sought = self._index.meetings(runs)
-        pairs = zip(runs.texts[own].tolist(), self._starts.texts[sought].tolist(), strict=True)
+        runs, sought = self._index.meetings(given.hashes, given.texts)
+        pairs = zip(runs.texts.tolist(), self._starts.texts[sought].tolist(), strict=True)
         for text, number in sorted(set(pairs)):
             if text not in found and _contains(given.of(text).tobytes(), self._sought[number]):
                 found[text] = number
@@ -89,7 +88,7 @@ class OverlapLayer:
         self._items, self._sought = items, sought
         self._overlap, self._masked = overlap, masked
         self._runs = _without_phrases(self._windows(sought))
-        self._index = Index(self._runs)
+        self._index = Index(self._runs, overlap.n)
         self._whole: dict[bytes, int] = {}
         for number in np.flatnonzero(np.diff(sought.ends) < overlap.n).tolist() if masked else ():
             words = sought.of(number, masked=True)
@@ -104,12 +103,12 @@ class OverlapLayer:
             number = self._whole.get(given.of(text, masked=True).tobytes())
             if number is not None:
                 found[text] = (1.0, number)
-        runs = self._windows(given)
-        own, sought = self._index.meetings(runs)
-        pairs = zip(runs.texts[own].tolist(), self._runs.texts[sought].tolist(), strict=True)
+        words = given.masked if self._masked else given.hashes
+        runs, sought = self._index.meetings(words, given.texts)
+        pairs = zip(runs.texts.tolist(), self._runs.texts[sought].tolist(), strict=True)
         for (text, number), places in _grouped(pairs).items():
             score = max(
-                self._covered(given, text, runs.starts[own[places]]),
+                self._covered(given, text, runs.starts[places]),
                 self._covered(self._sought, number, self._runs.starts[sought[places]]),
             )
             if score >= self._overlap.share and score > found.get(text, (0.0, 0))[0]:
