@@ -208,7 +208,7 @@ def _decontaminate(folder: Path, parts: list[str]) -> Spent:
             _job(
                 "decontaminate",
                 queries=folder / "clean" / f"{part}.parquet",
-                near=[],
+                dropped=[],
                 benchmarks=folder / "benchmark.parquet",
                 decontaminate=json.dumps(LAYERS),
                 out=out / f"{part}.parquet",

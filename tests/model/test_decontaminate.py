@@ -215,7 +215,7 @@ def _run(
     tables.write(folder / "test.parquet", Query, items)
     decontaminate.run(
         queries=folder / "0000.parquet",
-        near=(),
+        dropped=(),
         benchmarks=(folder / "test.parquet",),
         decontaminate=knobs,
         out=folder / "out.parquet",

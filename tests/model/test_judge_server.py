@@ -20,7 +20,7 @@ import tiny_qwen
 
 from sourcewise.grading import endpoint
 from sourcewise.grading.attempts import Attempt, Judged
-from sourcewise.params.distill import Judge
+from sourcewise.params.judge import Judge
 from sourcewise.tables import Message
 from sourcewise.verifiers import dialogue, science
 

@@ -105,7 +105,7 @@ def test_decontaminate_takes_them_out(tmp_path: Path) -> None:
     write(tmp_path / "near.parquet", Reject, [reject])
     decontaminate.run(
         queries=tmp_path / "clean.parquet",
-        near=(tmp_path / "near.parquet",),
+        dropped=(tmp_path / "near.parquet",),
         benchmarks=(),
         decontaminate=Decontaminate(exact=True, ngram=None, changed_numbers=None, embedding=None),
         out=tmp_path / "out.parquet",

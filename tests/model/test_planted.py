@@ -28,7 +28,7 @@ def test_planted_copies_are_found_and_nothing_else(
     write(tmp_path / "items.parquet", Query, made.items(DATA))
     decontaminate.run(
         queries=tmp_path / "clean/0000.parquet",
-        near=(),
+        dropped=(),
         benchmarks=(tmp_path / "items.parquet",),
         decontaminate=LAYERS,
         out=tmp_path / "out.parquet",

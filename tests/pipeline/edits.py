@@ -50,6 +50,8 @@ def _plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+JUDGE = {"model": "judge", "max_answer_chars": 4000, "seconds": 60.0, "seed": 7, "task": None}
+
 EDITS = [
     Edit("seed", 8),
     Edit("models.terse.steps", 61),
@@ -58,6 +60,7 @@ EDITS = [
     Edit("sources.more", {"synthetic": {"task": "arithmetic", "n": 9, "seed": 12}}, "arithmetic"),
     Edit("clean.max_chars", 19999),
     Edit("clean.near_duplicates", {"n": 5, "similarity": 0.8, "permutations": 128}),
+    Edit("clean.judge", {**JUDGE, "least": 0.5}),
     Edit("clean.order", ["instruction", "arithmetic"]),
     Edit("decontaminate.exact", False),
     Edit("teachers.terse.sampling.temperature", 0.9),
@@ -83,8 +86,8 @@ EDITS = [
 
 # The rules in the order of the pipeline.
 ORDER = [
-    *("pretrain", "benchmark_queries", "collect", "clean", "near_duplicates", "decontaminate"),
-    "corpus_manifest",
+    *("pretrain", "benchmark_queries", "collect", "clean", "judge_queries", "near_duplicates"),
+    *("decontaminate", "corpus_manifest"),
     *("generate", "verify", "perplexity", "distill_manifest", "select", "filter"),
     *("train", "sample", "grade", "report"),
 ]

@@ -13,7 +13,8 @@ from scripted import Scripted
 
 from sourcewise.grading import reward
 from sourcewise.grading.attempts import Attempt
-from sourcewise.params.distill import Judge, Reward
+from sourcewise.params.distill import Reward
+from sourcewise.params.judge import Judge
 from sourcewise.tables import Message
 from sourcewise.verifiers import dialogue
 

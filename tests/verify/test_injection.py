@@ -11,7 +11,7 @@ from scripted import Scripted
 
 from sourcewise.grading import judge
 from sourcewise.grading.attempts import Judged
-from sourcewise.params.distill import Judge
+from sourcewise.params.judge import Judge
 from sourcewise.verifiers import science
 
 KNOBS = Judge(model="judge", max_answer_chars=200, seconds=2, seed=7, task=None)

@@ -7,7 +7,8 @@ import pytest
 from rows import attempt
 from scripted import Scripted
 
-from sourcewise.params.distill import Judge, MathVerifier
+from sourcewise.params.distill import MathVerifier
+from sourcewise.params.judge import Judge
 from sourcewise.tables import Verdict
 from sourcewise.verifiers import math
 

@@ -181,12 +181,14 @@ def kept_before(wildcards):
 
 CLEAN_TABLES = [f"data/queries/clean/{shard}.parquet" for shard in SHARDS]
 NEAR_TABLES = [f"data/queries/near/{shard}.parquet" for shard in SHARDS]
+# Looks at clean queries that nobody takes unless they are asked for, with a folder of Reject tables each.
+LOOKS = {"judged": PARAMS.clean.judge, "near": PARAMS.clean.near_duplicates}
+ASKED_FOR = [folder for folder, asked in LOOKS.items() if asked is not None]
 
 
-def near_duplicates(wildcards):
-    """The near-duplicates of a shard; without the option nobody looks for any."""
-    wanted = PARAMS.clean.near_duplicates is not None
-    return [f"data/queries/near/{wildcards.shard}.parquet"] if wanted else []
+def dropped(wildcards):
+    """What these found in a shard."""
+    return [f"data/queries/{folder}/{wildcards.shard}.parquet" for folder in ASKED_FOR]
 
 
 def shard_number(wildcards):

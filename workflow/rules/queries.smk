@@ -41,8 +41,8 @@ rule clean:
     resources:
         python=VERIFY,
     params:
-        # The order of the sources decides on the inputs; near-duplicates have jobs of their own.
-        clean=P("queries", "clean", "order", "near_duplicates"),
+        # The order of the sources decides on the inputs; the other two have jobs of their own.
+        clean=P("queries", "clean", "order", "near_duplicates", "judge"),
         number=shard_number,
         shards=shard_count,
         judged=judged,
@@ -54,7 +54,28 @@ rule clean:
         " --out {output.queries} --kept {output.kept} --rejects {output.rejects} > {log} 2>&1"
 
 
-if PARAMS.clean.near_duplicates is not None:
+if "judged" in ASKED_FOR:
+
+    rule judge_queries:
+        input:
+            queries="data/queries/clean/{shard}.parquet",
+        output:
+            rejects="data/queries/judged/{shard}.parquet",
+        log:
+            "logs/judge_queries/{shard}.log",
+        conda:
+            "../../envs/verify.yaml"
+        resources:
+            python=VERIFY,
+        params:
+            judged=P("queries", "clean.judge"),
+            code=CODE("queries", "stages.judge_queries"),
+        shell:
+            "{resources.python} -m sourcewise judge_queries --queries {input.queries}"
+            " --judged {params.judged:q} --rejects {output.rejects} > {log} 2>&1"
+
+
+if "near" in ASKED_FOR:
 
     rule near_duplicates:
         input:
@@ -78,7 +99,7 @@ if PARAMS.clean.near_duplicates is not None:
 rule decontaminate:
     input:
         queries="data/queries/clean/{shard}.parquet",
-        near=near_duplicates,
+        dropped=dropped,
         benchmarks=benchmark_tables(sorted(PARAMS.benchmarks)),
     output:
         queries="data/queries/corpus/{shard}.parquet",
@@ -95,7 +116,7 @@ rule decontaminate:
         code=CODE("queries", "stages.decontaminate"),
     shell:
         "{resources.python} -m sourcewise decontaminate --queries {input.queries}"
-        " --near {input.near}"
+        " --dropped {input.dropped}"
         " --benchmarks {input.benchmarks} --decontaminate {params.decontaminate:q}"
         " --out {output.queries} --rejects {output.rejects} --evidence {output.evidence}"
         " > {log} 2>&1"

@@ -30,7 +30,8 @@ from sourcewise.dag.calls import (
 from sourcewise.futility import futile
 from sourcewise.grading import judge
 from sourcewise.ledger import SUFFIX, Ledger, attempt_key, attempt_seed
-from sourcewise.params.distill import Futility, Judge, Teacher, Verifiers
+from sourcewise.params.distill import Futility, Teacher, Verifiers
+from sourcewise.params.judge import Judge
 from sourcewise.params.queries import Benchmark
 from sourcewise.params.students import BenchmarkSampling
 from sourcewise.stages.generate import identity_of, weights_of_teacher

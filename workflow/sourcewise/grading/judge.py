@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 from sourcewise.grading import untrusted
 from sourcewise.grading.attempts import Outcome, failed, scored
 from sourcewise.grading.endpoint import Endpoint, ReplyError, SilentError, in_order
-from sourcewise.params.distill import Judge
+from sourcewise.params.judge import Judge
 
 URL, KEY = "SOURCEWISE_JUDGE_URL", "SOURCEWISE_JUDGE_KEY"
 MAX_REPLY_TOKENS = 100

@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from sourcewise.params.base import Count, Fraction, Positive, Sampling, Section, Whole
+from sourcewise.params.base import Count, Fraction, Positive, Sampling, Section
+from sourcewise.params.judge import Judge
 from sourcewise.params.queries import Hub
 
 
@@ -95,20 +96,6 @@ class Distill(Section):
     max_attempts: Count
     stop_score: Fraction
     futility: Futility | None
-
-
-class Judge(Section):
-    """A model behind an OpenAI-compatible endpoint, whose address is `$SOURCEWISE_JUDGE_URL`.
-
-    Without the address every verdict is `unavailable`. `task` is what the judge is told to do; null takes
-    the verifier's own words. `seconds` is the longest wait for a reply.
-    """
-
-    model: str
-    max_answer_chars: Count
-    seconds: Positive
-    seed: Whole
-    task: str | None
 
 
 class Reward(Section):

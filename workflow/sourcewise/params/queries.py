@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from sourcewise.params.base import Count, Fraction, Positive, Section, Whole
+from sourcewise.params.judge import QueryJudge
 
 # In runs of fewer words everybody's phrases meet.
 MIN_RUN = 8
@@ -172,13 +173,14 @@ class Constrain(Section):
 
 
 class Cleaning(Clean):
-    """The section clean: the thresholds, whether near-duplicates go, and whose copy of equal queries stays.
+    """The section clean: thresholds, who else looks at clean queries, and whose copy of equal queries stays.
 
     `order` names every source once; the first that holds a query keeps it. (The order of the entries in
     params.yaml decides nothing: YAML mappings have none, and DVC does not look at it.)
     """
 
     near_duplicates: NearDuplicates | None
+    judge: QueryJudge | None
     order: tuple[str, ...]
 
     @model_validator(mode="after")

@@ -1,7 +1,7 @@
 """Stage decontaminate: a shard of the corpus without the items of any benchmark.
 
-Reads a clean Query table, its near-duplicates and every benchmark's Query table; writes Query, Reject
-and, with both texts of every match, Contamination tables.
+Reads a clean Query table, the Reject tables of the looks at it and every benchmark's Query table; writes Query,
+Reject and, with both texts of every match, Contamination tables.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Found = tuple[str, Match]
 def run(
     *,
     queries: Path,
-    near: tuple[Path, ...],
+    dropped: tuple[Path, ...],
     benchmarks: tuple[Path, ...],
     decontaminate: Decontaminate,
     out: Path,
@@ -35,14 +35,16 @@ def run(
 ) -> None:
     """Removes the queries that copy a benchmark item; the first layer that finds one decides.
 
-    Near-duplicates (`near`, a Reject table or none) go before.
+    Queries that a Reject table of `dropped` names go before, for the reason of the first that does.
     Raises ValueError where a benchmark has no items: silence would mean that the corpus is clean.
     """
     items = [item for path in benchmarks for item in _items(path)]
-    alike = [one for path in near for one in tables.read(path, Reject)]
+    gone: dict[str, Reject] = {}
+    for path in dropped:
+        for reject in tables.read(path, Reject):
+            gone.setdefault(reject.query_id, reject)
     shard = tables.load(queries, Query)
-    if alike:
-        gone = {one.query_id for one in alike}
+    if gone:
         shard = shard.filter([one not in gone for one in shard["query_id"].to_pylist()])
     found = copies(tables.user_texts(shard["messages"]).to_pylist(), items, decontaminate)
     places = np.array(sorted(found), dtype=np.int64)
@@ -55,7 +57,7 @@ def run(
         )
     ]
     tables.store(out, Query, [shard.filter(stays)])
-    tables.write(rejects, Reject, (*alike, *(_reject(*match) for match in matched)))
+    tables.write(rejects, Reject, (*gone.values(), *(_reject(*match) for match in matched)))
     tables.write(evidence, Contamination, (_evidence(*match) for match in matched))
     layers = dict(Counter(layer for _, layer, _ in matched))
     print(f"decontaminate {queries.stem}: {len(matched):,} of {len(shard):,} queries go; {layers}")

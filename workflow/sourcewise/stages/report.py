@@ -161,7 +161,7 @@ def _collected(folder: Path, queries: Corpus, left: int) -> list[corpus.Step]:
     n += len(rejects)
     rejects += _shards(queries, "clean", "rejects", Reject)
     rejects += _shards(queries, "corpus", "rejects", Reject)
-    order = ("collect", "clean", "near_duplicates", "decontaminate")
+    order = ("collect", "clean", "judge_queries", "near_duplicates", "decontaminate")
     return corpus.waterfall("rows of all sources", n, rejects, "corpus", left, order=order)
 
 

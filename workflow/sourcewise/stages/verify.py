@@ -14,7 +14,8 @@ from typing import Any
 from sourcewise import tables
 from sourcewise.grading import judge, sandbox
 from sourcewise.grading.attempts import Attempt, Judged, failed, verdict
-from sourcewise.params.distill import Judge, Verifiers
+from sourcewise.params.distill import Verifiers
+from sourcewise.params.judge import Judge
 from sourcewise.progress import Progress
 from sourcewise.tables import Query, Response, Verdict
 from sourcewise.verifiers import code, dialogue, instruction, math, science

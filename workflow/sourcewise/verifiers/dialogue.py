@@ -16,7 +16,8 @@ from typing import Any
 from sourcewise.grading import judge
 from sourcewise.grading.attempts import Attempt, Judged, Outcome, cut_short, failed, scored, verdict
 from sourcewise.grading.reward import Rating, RewardModel
-from sourcewise.params.distill import Judge, Reward
+from sourcewise.params.distill import Reward
+from sourcewise.params.judge import Judge
 from sourcewise.tables import Message
 from sourcewise.text import final_answer
 

@@ -19,7 +19,8 @@ from sourcewise.grading.attempts import Attempt, Outcome, cut_short, failed, sco
 from sourcewise.grading.killable import Pool, Reply
 from sourcewise.grading.shapes import Pair
 from sourcewise.grading.terms import apart, terms
-from sourcewise.params.distill import Judge, MathVerifier
+from sourcewise.params.distill import MathVerifier
+from sourcewise.params.judge import Judge
 from sourcewise.tables import Verdict
 from sourcewise.text import query_text
 

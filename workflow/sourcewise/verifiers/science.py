@@ -15,7 +15,7 @@ from typing import Any
 from sourcewise.grading import answers, judge
 from sourcewise.grading.attempts import Attempt, Judged, Outcome, cut_short, failed, scored, verdict
 from sourcewise.grading.rounding import certainly_differ
-from sourcewise.params.distill import Judge
+from sourcewise.params.judge import Judge
 from sourcewise.text import final_answer, query_text
 
 VERSION = "2"
