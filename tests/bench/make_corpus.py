@@ -40,6 +40,7 @@ DEFECT_ENDS = {
     "incomplete": " Ada counts them, and",
 }
 SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
+WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 # fmt: off
 NAMES = ["Ada", "Bo", "Chen", "Dana", "Emil", "Farid", "Greta", "Hugo", "Ines", "Jun", "Kofi", "Lea", "Mila"]
@@ -137,11 +138,16 @@ def _spelled(draw: random.Random, item: str, text: Callable[[int], str]) -> str:
 
 
 def _part(draw: random.Random, item: str, text: Callable[[int], str]) -> str:
-    """Seven tenths of the item's words with other sentences around them."""
-    words = item.split()
+    """Seven tenths of the item's words with other sentences around them.
+
+    A formula counts by its words: between blanks it is one piece, and seven tenths of the pieces can be
+    half of what is asked.
+    """
+    words = list(WORD.finditer(item))
     n = max(min(len(words), 22), round(0.7 * len(words)))
     start = draw.randint(0, len(words) - n)
-    return f"{text(1)} {' '.join(words[start : start + n])} {text(1)}"
+    part = item[words[start].start() : words[start + n - 1].end()]
+    return f"{text(1)} {part} {text(1)}"
 
 
 def _changed(draw: random.Random, item: str, text: Callable[[int], str]) -> str:
