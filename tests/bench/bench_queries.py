@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -39,7 +39,9 @@ LAYERS = {"exact": True, "ngram": WORDS, "changed_numbers": WORDS, "embedding": 
 # Recall that the planted kinds must reach; spelled ones may be found by any layer.
 RECALL = {"exact": 1.0, "spelled": 0.99, "part": 0.99, "changed_numbers": 0.95}
 PRECISION, SECONDS, GROWTH_TIME, GROWTH_MEMORY = 0.999, 75, 11, 1.3
-PEER_RATIO = 50
+DECONTAMINATE_RATIO, CLEAN_RATIO, NEAR_RATIO = 50, 10, 2
+NEAR = {"n": 5, "similarity": 0.8, "permutations": 128}
+NEAR_SECONDS, NEAR_MEMORY, NEAR_RECALL = 900, 4, 0.99
 # The paper draws on about as many.
 SOURCES = 20
 ORIGIN = {
@@ -56,10 +58,12 @@ CLEAN = {
     "drop_tables": True,
     "drop_bad_references": False,
 }
+# Rows per CPU-second by stage.
+Peer = dict[str, float]
 DATA = Path(__file__).resolve().parents[3] / "shared/data"
 
 
-def _layers(folder: Path, peer: str | None) -> Figure:
+def _layers(folder: Path, peer: Peer) -> Figure:
     """The three layers alone on texts in memory, beside one layer of the peer."""
     items = list(read(folder / "benchmark.parquet", Query))
     path = next(iter(sorted((folder / "clean").glob("*.parquet"))))
@@ -70,24 +74,37 @@ def _layers(folder: Path, peer: str | None) -> Figure:
         start = time.process_time()
         copies(texts, items, layers)
         rates.append(len(texts) / (time.process_time() - start))
-    ours = median(rates)
-    what = "exact, 13-gram and changed numbers on texts in memory, rows per CPU-second"
+    return _beside(
+        "exact, 13-gram and changed numbers on texts in memory",
+        median(rates),
+        "13-gram filter",
+        peer.get("decontaminate"),
+        DECONTAMINATE_RATIO,
+    )
+
+
+def _asked(folder: Path, peer: str | None) -> Peer:
+    """What `queries_peer.py` measures: documents per CPU-second by stage."""
     if peer is None:
-        return Figure(what, f"{ours:,.0f}", "no --peer", f"≥ {PEER_RATIO} x datatrove", None)
+        return {}
     said = subprocess.run(
         [peer, Path(__file__).with_name("queries_peer.py"), folder],
         check=True,
         capture_output=True,
         text=True,
     )
-    theirs = json.loads(said.stdout.splitlines()[-1])["per_cpu_second"]
-    return Figure(
-        what,
-        f"{ours:,.0f}",
-        f"datatrove's 13-gram filter {theirs:,.0f}, ratio {ours / theirs:.0f}",
-        f"≥ {PEER_RATIO} x",
-        ours / theirs >= PEER_RATIO,
-    )
+    measured = json.loads(said.stdout.splitlines()[-1])
+    return {name: figures["per_cpu_second"] for name, figures in measured.items()}
+
+
+def _beside(what: str, ours: float, blocks: str, theirs: float | None, least: float) -> Figure:
+    """Our rows per CPU-second beside the peer's."""
+    if theirs is None:
+        said, ok = "no --peer", None
+    else:
+        said = f"datatrove's {blocks} {theirs:,.0f}, ratio {ours / theirs:.1f}"
+        ok = ours / theirs >= least
+    return Figure(f"{what}, rows per CPU-second", f"{ours:,.0f}", said, f"≥ {least} x", ok)
 
 
 class Spent(NamedTuple):
@@ -98,10 +115,12 @@ class Spent(NamedTuple):
     peak: float
 
 
-def figures(folder: Path, rows: int, peer: str | None) -> Iterator[Figure]:
-    """Times, memory, recall and precision of collect and clean, and of the layers that need no model."""
+def figures(folder: Path, rows: int, python: str | None) -> Iterator[Figure]:
+    """Times, memory, recall and precision of the stages that need no model."""
+    peer = _asked(folder, python)
     yield _layers(folder, peer)
     parts = sorted(path.stem for path in (folder / "raw").glob("*.jsonl"))
+    yield from _cleaning_beside(folder, parts, peer)
     limit = SECONDS * rows / PAPER_ROWS
     for what, work, most in (
         ("collect and clean with exact dedup", _clean, 3.0),
@@ -131,6 +150,27 @@ def figures(folder: Path, rows: int, peer: str | None) -> Iterator[Figure]:
             )
     yield from _dropped(folder, rows)
     yield from _found(folder)
+    yield from _near_duplicates(folder, rows, parts, peer)
+
+
+def _cleaning_beside(folder: Path, parts: list[str], peer: Peer) -> Iterator[Figure]:
+    """Jobs of collect and clean, files and their start included, beside blocks on documents in memory."""
+    ours = _rows(folder, parts[:1]) / median(_clean(folder, parts[:1]).cpu for _ in range(3))
+    yield _beside(
+        "collect and clean of one part, whole jobs",
+        ours,
+        "URL, table, Gopher and FineWeb filters and exact dedup",
+        peer.get("clean"),
+        CLEAN_RATIO,
+    )
+    if peer:
+        yield Figure(
+            "— beside two patterns and exact dedup alone",
+            f"{ours:,.0f}",
+            f"datatrove's {peer['patterns']:,.0f}",
+            "",
+            None,
+        )
 
 
 def _run(jobs: Sequence[Sequence[str]]) -> Spent:
@@ -220,37 +260,111 @@ def _decontaminate(folder: Path, parts: list[str]) -> Spent:
     )
 
 
-def _dropped(folder: Path, rows: int) -> Iterator[Figure]:
-    """What `clean` drops, against the key."""
-    reasons = Counter(
-        (one.query_id, one.reason)
-        for path in (folder / "cleaned").glob("*.dropped")
-        for one in read(path, Reject)
+def _rows(folder: Path, parts: list[str]) -> int:
+    """How many rows the parts have without what `clean` drops."""
+    return sum(count(folder / "clean" / f"{part}.parquet", Query) for part in parts)
+
+
+def _near(folder: Path, parts: list[str]) -> Spent:
+    """The one job of near_duplicates over all parts."""
+    out = folder / "near"
+    out.mkdir(exist_ok=True)
+    return _run(
+        [
+            _job(
+                "near_duplicates",
+                queries=[folder / "clean" / f"{part}.parquet" for part in parts],
+                near=json.dumps(NEAR),
+                rejects=[out / f"{part}.parquet" for part in parts],
+            )
+        ]
     )
-    planted = Counter(
+
+
+def _near_duplicates(folder: Path, rows: int, parts: list[str], peer: Peer) -> Iterator[Figure]:
+    yield _beside(
+        "near_duplicates of one part, the whole job",
+        _rows(folder, parts[:1]) / median(_near(folder, parts[:1]).cpu for _ in range(3)),
+        "MinHash, 14 buckets of 8",
+        peer.get("near_duplicates"),
+        NEAR_RATIO,
+    )
+    spent = _near(folder, parts)
+    limit = NEAR_SECONDS * rows / PAPER_ROWS
+    yield Figure(
+        f"near_duplicates, {rows:,} rows, one job",
+        f"{spent.seconds:.1f} s, {spent.peak:.2f} GiB",
+        f"{rows / spent.cpu:,.0f} rows per CPU-second",
+        f"≤ {limit:.0f} s, ≤ {NEAR_MEMORY} GiB",
+        spent.seconds <= limit and spent.peak <= NEAR_MEMORY,
+    )
+    found = {
+        one.query_id: one.value
+        for path in (folder / "near").glob("*.parquet")
+        for one in read(path, Reject)
+    }
+    planted = {
+        row["query_id"]: row["item_id"]
+        for row in pq.read_table(folder / "planted.parquet").to_pylist()
+        if row["kind"] == "near_duplicate"
+    }
+    right = sum(planted[query] in found.get(query, "") for query in planted)
+    yield Figure(
+        f"planted, one word replaced: {len(planted):,}",
+        f"{right / len(planted):.2%} found, with the query that they repeat",
+        "",
+        f"≥ {NEAR_RECALL:.0%}",
+        right / len(planted) >= NEAR_RECALL,
+    )
+    others = len(found.keys() - planted.keys())
+    yield Figure(
+        "other rows taken for near-duplicates",
+        f"{others:,}",
+        f"{others / rows:.4%}",
+        f"≤ {1 - PRECISION:.1%}",
+        others / rows <= 1 - PRECISION,
+    )
+
+
+def _dropped(folder: Path, rows: int) -> Iterator[Figure]:
+    """What `clean` drops, against the key.
+
+    A planted row that is dropped for another reason counts: the duplicate of a row that ends with a comma
+    has nothing to be a duplicate of, and goes as incomplete like its original.
+    """
+    drops: dict[str, Counter[str]] = defaultdict(Counter)
+    for path in (folder / "cleaned").glob("*.dropped"):
+        for one in read(path, Reject):
+            drops[one.query_id][one.reason] += 1
+    planted = [
         (row["query_id"], row["kind"])
         for row in pq.read_table(folder / "planted.parquet").to_pylist()
         if row["kind"] in DEFECTS
-    )
-    met = reasons & planted
+    ]
     for kind in DEFECTS:
-        n, found = (
-            sum(entries[one] for one in entries if one[1] == kind) for entries in (planted, met)
-        )
+        own = [query for query, planted_as in planted if planted_as == kind]
+        reasons: Counter[str] = Counter()
+        for query in own:
+            # Rows of one identity are one another's duplicates; the reason they were planted for first.
+            left = +drops[query]
+            if left:
+                reason = kind if kind in left else min(left)
+                drops[query][reason] -= 1
+                reasons[reason] += 1
         yield Figure(
-            f"planted, {kind.replace('_', ' ')}: {n:,}",
-            f"{found / n:.2%} dropped",
-            "",
+            f"planted, {kind.replace('_', ' ')}: {len(own):,}",
+            f"{reasons.total() / len(own):.2%} dropped",
+            ", ".join(f"{reason} {n:,}" for reason, n in reasons.most_common()),
             "100 %",
-            found == n,
+            reasons.total() == len(own),
         )
-    wrong = (reasons - planted).total()
+    others = sum((+left for left in drops.values()), Counter[str]())
     yield Figure(
         "other rows that `clean` drops",
-        f"{wrong:,}",
-        f"{wrong / rows:.4%}",
+        f"{others.total():,}",
+        f"{others.total() / rows:.4%}: {dict(others.most_common())}",
         "≤ 0.1 %",
-        wrong / rows <= 0.001,
+        others.total() / rows <= 0.001,
     )
 
 

@@ -4,9 +4,9 @@
 
 Writes `FOLDER/raw/PART.jsonl` (prompt, answer; 16,000 a part), `FOLDER/clean/PART.parquet` (Query: the same
 without what `clean` has to find), `FOLDER/benchmark.parquet` (Query: GSM8K test, AIME 2024 and 2025) and
-`FOLDER/planted.parquet` (query_id, kind, item_id). A row has about 100 words: sentences of real questions
-(GSM8K train, MBPP, IFEval) mixed with sentences from templates. The same seed gives the same rows,
-whatever their number: part k depends on k alone.
+`FOLDER/planted.parquet` (query_id, kind, item_id; of a near-duplicate the query that it repeats). A row
+has about 100 words: sentences of real questions (GSM8K train, MBPP, IFEval) mixed with sentences from
+templates. The same seed gives the same rows, whatever their number: part k depends on k alone.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ PAPER_ROWS = 1_890_725
 CATEGORIES = {"dialogue": 41.8, "math": 29.5, "code": 17.1, "science": 8.4, "instruction": 3.1}
 # In how many of 10,000 rows: copies of items, and what `clean` drops, with its reason.
 PLANTED = {"exact": 5, "spelled": 5, "part": 5, "changed_numbers": 5}
+# Earlier rows of the part with another word, which shares seven of eight runs of 5 words or more.
+NEAR = {"near_duplicate": 50}
+NEAR_WORDS = 80
 DEFECTS = {"duplicate": 100, "url": 30, "table": 20, "odd_characters": 20, "incomplete": 20}
 DEFECT_ENDS = {
     "url": " More at https://example.org/problems?id=7.",
@@ -40,6 +43,7 @@ DEFECT_ENDS = {
     "incomplete": " Ada counts them, and",
 }
 SENTENCE = re.compile(r"[^.!?\n]+[.!?]?")
+WORD = re.compile(r"\w+")
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 # fmt: off
 NAMES = ["Ada", "Bo", "Chen", "Dana", "Emil", "Farid", "Greta", "Hugo", "Ines", "Jun", "Kofi", "Lea", "Mila"]
@@ -78,22 +82,28 @@ def part(
     """Writes one part and returns what was planted in it: query_id, kind, item_id ("" for a defect)."""
     draw = random.Random(f"{seed}/{number}")
     real, sought = sentences(data), items(data)
-    odds = PLANTED | DEFECTS
+    odds = PLANTED | NEAR | DEFECTS
     kinds = draw.choices(["", *odds], [10_000 - sum(odds.values()), *odds.values()], k=rows)
     categories = draw.choices(list(CATEGORIES), list(CATEGORIES.values()), k=rows)
     made: list[Query] = []
+    long: list[Query] = []
     planted = []
     path = folder / "raw" / f"{number:04}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lines:
         for place, (kind, category) in enumerate(zip(kinds, categories, strict=True)):
             text, item_id = _text(draw, real, 7, f"{number * PART + place}"), ""
+            if not long and kind in (*NEAR, "duplicate"):
+                kind = ""  # There is nothing to repeat yet.
             if kind in PLANTED:
                 item = draw.choice(sought)
                 text = KINDS[kind](draw, item.messages[0].content, partial(_text, draw, real))
                 item_id = item.query_id
+            elif kind in NEAR:
+                other = draw.choice(long)
+                text, item_id = _near(draw, other.messages[0].content), other.query_id
             elif kind == "duplicate":
-                text = draw.choice(made).messages[0].content.replace(" ", "  ") if made else text
+                text = draw.choice(made).messages[0].content.replace(" ", "  ")
             elif kind:
                 text += DEFECT_ENDS[kind]
             query = _query(text, "made", category)
@@ -102,6 +112,8 @@ def part(
                 planted.append((query.query_id, kind, item_id))
             if kind not in DEFECTS:
                 made.append(query)
+            if not kind and len(WORD.findall(text)) >= NEAR_WORDS:
+                long.append(query)
     write(folder / "clean" / f"{number:04}.parquet", Query, made)
     return planted
 
@@ -117,6 +129,14 @@ def _sentence(draw: random.Random) -> str:
         f"{name} {verb} {draw.randint(2, 999)} {noun}s near the {draw.choice(NOUNS)} of {draw.choice(NAMES)} "
         f"{draw.choice(HOW)} and never forgets the {other}."
     )
+
+
+def _near(draw: random.Random, text: str) -> str:
+    """The text with one word replaced, in another case half of the time."""
+    words = text.split()
+    place = draw.randrange(len(words))
+    words[place] = draw.choice([noun for noun in NOUNS if noun != words[place].lower()])
+    return draw.choice([str.upper, str])(" ".join(words))
 
 
 def _exact(draw: random.Random, item: str, text: Callable[[int], str]) -> str:
@@ -137,11 +157,16 @@ def _spelled(draw: random.Random, item: str, text: Callable[[int], str]) -> str:
 
 
 def _part(draw: random.Random, item: str, text: Callable[[int], str]) -> str:
-    """Seven tenths of the item's words with other sentences around them."""
-    words = item.split()
+    """Seven tenths of the item's words with other sentences around them.
+
+    A formula counts by its words: between blanks it is one piece, and seven tenths of the pieces can be
+    half of what is asked.
+    """
+    words = list(WORD.finditer(item))
     n = max(min(len(words), 22), round(0.7 * len(words)))
     start = draw.randint(0, len(words) - n)
-    return f"{text(1)} {' '.join(words[start : start + n])} {text(1)}"
+    part = item[words[start].start() : words[start + n - 1].end()]
+    return f"{text(1)} {part} {text(1)}"
 
 
 def _changed(draw: random.Random, item: str, text: Callable[[int], str]) -> str:

@@ -14,7 +14,7 @@ import pytest
 
 from sourcewise import tables
 from sourcewise.corpus import embedding
-from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer
+from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer, sought_texts
 from sourcewise.corpus.embedding import nearest
 from sourcewise.corpus.lexical import Lexical
 from sourcewise.corpus.tokens import tokens
@@ -47,8 +47,8 @@ def _find(text: str, *items: str) -> bool:
 
 
 def _overlap(text: str, *items: str, masked: bool = False) -> Match | None:
-    queries = [_query(item, "test") for item in items]
-    layer = OverlapLayer(queries, tokens(items), RUNS, masked=masked)
+    queries, texts = sought_texts([_query(item, "test") for item in items])
+    layer = OverlapLayer(queries, tokens(texts), RUNS, masked=masked)
     return layer.find(tokens(["Something else.", text])).get(1)
 
 
@@ -83,6 +83,15 @@ def test_case_layout_and_what_stands_around_do_not_hide_an_item(text: str) -> No
 )
 def test_another_number_a_part_or_other_words_are_no_exact_match(text: str) -> None:
     assert not _find(text, ITEM, FORMULA, CHINESE)
+
+
+def test_a_sign_outside_ascii_leaves_the_numbers_around_it_whole() -> None:
+    price = (
+        "A pear at $1.50 and 1,300 apples at 3{,}000 a crate: what does all of it cost in the end?"
+    )
+    assert _find(f"Ada’s question — {price}", price)
+    assert not _find(f"Ada’s question — {price.replace('1.50', '1.5')}", price)
+    assert _find(f"Ａ${price[1:]}".replace("$", ""), price.replace("$", ""))
 
 
 def test_a_short_item_counts_only_as_the_whole_query() -> None:
@@ -150,6 +159,38 @@ def test_runs_of_words_give_a_part_and_other_numbers_away(text: str, masked: boo
 def test_phrases_fragments_and_rows_of_numbers_give_nothing_away(text: str, masked: bool) -> None:
     rows = "2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30: which law do they follow?"
     assert _overlap(text, AIME, STAMPS, rows, CHINESE, masked=masked) is None
+
+
+PATHS = (
+    "Find the number of paths from the lower left corner of a grid to the upper right one that change "
+    "direction exactly four times, as in the examples below. {} Give the number alone."
+)
+DRAWING = "[asy] size(4cm); " + " ".join(f"draw(({n},0)--({n},8));" for n in range(9)) + " [/asy]"
+AROUND = "Ada counts the windows of her house near the river every single morning before school starts. {}"
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_a_copy_with_or_without_the_drawing_is_found(masked: bool) -> None:
+    item = PATHS.format(DRAWING)
+    for text in (item, PATHS.format("")):
+        found = _overlap(AROUND.format(text), item, masked=masked)
+        assert found is not None
+        assert found.item == _query(item, "test")
+    assert _overlap(f"Draw this and say what it shows. {DRAWING[:40]}", item, masked=masked) is None
+
+
+def test_a_short_question_is_its_drawing_too() -> None:
+    item = f"What is the area of the shaded part of this square on the left side? {DRAWING}"
+    assert _overlap(item, item) is not None
+    other = item.replace("draw((", "fill((").replace("8", "5")
+    assert _overlap(other, item) is None
+    assert not _find(other, item)
+
+
+def test_a_drawing_does_not_make_an_item_two() -> None:
+    start = ["Greet me", "Sing", "Count up", "Name a dog", "Say no."]
+    items = [PATHS.format(DRAWING).replace("Find", word) for word in start[:4]]
+    assert _overlap(AROUND.format(PATHS.format("")[5:]), *items) is not None
 
 
 def test_a_run_in_many_items_is_a_phrase() -> None:

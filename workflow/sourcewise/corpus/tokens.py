@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sourcewise.text import units
+from sourcewise.text import UNSPACED
 
 Hashes = npt.NDArray[np.uint64]
 Indices = npt.NDArray[np.int64]
@@ -27,6 +27,8 @@ PART = 1 << 19
 
 _COMMAND = re.compile(r"\\(?:[a-z]+|.)", re.DOTALL)
 _TYPESET_COMMA = re.compile(r"\{,\}|\\,(?=\d)")
+_SIGN = re.compile(r"[^\w\x00-\x7f]")
+_ALONE = re.compile(rf"([{UNSPACED}])")
 # Numbers in words change as easily as those in digits.
 _WORDS_OF_NUMBERS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -86,8 +88,9 @@ def _plain(text: str) -> str:
         text = _COMMAND.sub(" ", text)
     if text.isascii():
         return text
-    found = units(unicodedata.normalize("NFKC", text).casefold())
-    return " ".join(unit for unit in found if unit[0].isalnum() or unit.isascii())
+    # Signs of ASCII stay: the points and commas of numbers are judged by what stands beside them.
+    text = _SIGN.sub(" ", unicodedata.normalize("NFKC", text).casefold())
+    return _ALONE.sub(r" \1 ", text)
 
 
 def _parts(texts: Sequence[str]) -> Iterator[list[bytes]]:

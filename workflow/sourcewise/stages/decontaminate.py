@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from sourcewise import tables
-from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer
+from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer, sought_texts
 from sourcewise.corpus.embedding import EmbeddingLayer
 from sourcewise.corpus.tokens import tokens
 from sourcewise.params.queries import Decontaminate
@@ -76,7 +76,8 @@ def copies(texts: list[str], items: list[Query], decontaminate: Decontaminate) -
     found: dict[int, Found] = {}
     if not items or not texts:
         return found
-    given, sought = tokens(texts), tokens([query_text(item.messages) for item in items])
+    items, wanted = sought_texts(items)
+    given, sought = tokens(texts), tokens(wanted)
     layers: list[tuple[str, dict[int, Match]]] = []
     if decontaminate.exact:
         layers.append(("exact", ExactLayer(items, sought).find(texts, given)))
