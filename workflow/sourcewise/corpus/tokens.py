@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sourcewise.text import units
+from sourcewise.text import UNSPACED
 
 Hashes = npt.NDArray[np.uint64]
 Indices = npt.NDArray[np.int64]
@@ -26,6 +26,8 @@ Indices = npt.NDArray[np.int64]
 PART = 1 << 19
 
 _COMMAND = re.compile(r"\\(?:[a-z]+|.)", re.DOTALL)
+_CHARACTER = re.compile(f"[{UNSPACED}]")
+_SIGN = re.compile(r"[^\w\x00-\x7f]+")
 _TYPESET_COMMA = re.compile(r"\{,\}|\\,(?=\d)")
 # Numbers in words change as easily as those in digits.
 _WORDS_OF_NUMBERS = (
@@ -86,8 +88,9 @@ def _plain(text: str) -> str:
         text = _COMMAND.sub(" ", text)
     if text.isascii():
         return text
-    found = units(unicodedata.normalize("NFKC", text).casefold())
-    return " ".join(unit for unit in found if unit[0].isalnum() or unit.isascii())
+    # What is ASCII stays as it is, so that one foreign sign changes no number of a long text.
+    text = unicodedata.normalize("NFKC", text).casefold()
+    return _SIGN.sub(" ", _CHARACTER.sub(r" \g<0> ", text))
 
 
 def _parts(texts: Sequence[str]) -> Iterator[list[bytes]]:
