@@ -18,7 +18,8 @@ from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer
 from sourcewise.corpus.embedding import nearest
 from sourcewise.corpus.lexical import Lexical
 from sourcewise.corpus.tokens import tokens
-from sourcewise.params.queries import Decontaminate, Embedding, Overlap, Synthetic
+from sourcewise.params.overlap import Overlap
+from sourcewise.params.queries import Decontaminate, Embedding, Synthetic
 from sourcewise.stages import decontaminate
 from sourcewise.synthetic.defects import reworded
 from sourcewise.synthetic.problems import problems

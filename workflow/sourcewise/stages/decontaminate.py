@@ -7,13 +7,12 @@ and, with both texts of every match, Contamination tables.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from sourcewise import tables
-from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer
+from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer, read_items
 from sourcewise.corpus.embedding import EmbeddingLayer
 from sourcewise.corpus.tokens import tokens
 from sourcewise.params.queries import Decontaminate
@@ -38,7 +37,7 @@ def run(
     Near-duplicates (`near`, a Reject table or none) go before.
     Raises ValueError where a benchmark has no items: silence would mean that the corpus is clean.
     """
-    items = [item for path in benchmarks for item in _items(path)]
+    items = read_items(benchmarks)
     alike = [one for path in near for one in tables.read(path, Reject)]
     shard = tables.load(queries, Query)
     if alike:
@@ -59,14 +58,6 @@ def run(
     tables.write(evidence, Contamination, (_evidence(*match) for match in matched))
     layers = dict(Counter(layer for _, layer, _ in matched))
     print(f"decontaminate {queries.stem}: {len(matched):,} of {len(shard):,} queries go; {layers}")
-
-
-def _items(path: Path) -> Iterator[Query]:
-    if tables.count(path, Query) == 0:
-        raise ValueError(
-            f"{path} holds no items to look for: correct the benchmark's 'queries' or remove it"
-        )
-    return tables.read(path, Query)
 
 
 def copies(texts: list[str], items: list[Query], decontaminate: Decontaminate) -> dict[int, Found]:
