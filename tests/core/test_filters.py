@@ -107,7 +107,7 @@ STRUCTURE = StructureFilter(
 def test_structure_demands_one_reasoning_one_answer_and_turns_that_alternate(
     candidate: Candidate, reason: str
 ) -> None:
-    dropped = structure.prepare(STRUCTURE, _all())(candidate)
+    dropped = structure.prepare(STRUCTURE, _all(), ())(candidate)
     assert (dropped.reason if dropped else "") == reason
 
 
@@ -123,7 +123,7 @@ def test_structure_demands_one_reasoning_one_answer_and_turns_that_alternate(
     ],
 )
 def test_reasoning_may_be_optional_but_not_half(text: str, reason: str) -> None:
-    check = structure.prepare(STRUCTURE.model_copy(update={"require_reasoning": False}), _all())
+    check = structure.prepare(STRUCTURE.model_copy(update={"require_reasoning": False}), _all(), ())
     dropped = check(_candidate(text))
     assert (dropped.reason if dropped else "") == reason
 
@@ -147,7 +147,7 @@ PHRASE = "wait, let me check that again from the start. "
 def test_a_phrase_that_repeats_itself_is_a_loop_and_a_row_of_signs_is_none(
     reasoning: str, looped: bool
 ) -> None:
-    check = structure.prepare(STRUCTURE, _all())
+    check = structure.prepare(STRUCTURE, _all(), ())
     dropped = check(_candidate(f"<think>{reasoning}</think><answer>2</answer>"))
     assert (dropped is not None) == looped
     if dropped:
@@ -172,7 +172,7 @@ PPL = PerplexityFilter(filter="perplexity", max=5.0, per_teacher={"b": 2.0})
 def test_perplexity_has_a_limit_and_one_of_its_own_for_a_teacher(
     teacher: str, ppl: float, kept: bool
 ) -> None:
-    dropped = perplexity.prepare(PPL, _all())(_candidate(teacher=teacher, ppl=ppl))
+    dropped = perplexity.prepare(PPL, _all(), ())(_candidate(teacher=teacher, ppl=ppl))
     assert (dropped is None) == kept
     if dropped:
         assert dropped.reason == "above_max"
@@ -180,13 +180,13 @@ def test_perplexity_has_a_limit_and_one_of_its_own_for_a_teacher(
 
 def test_a_missing_perplexity_is_an_error_and_no_pass() -> None:
     with pytest.raises(ValueError, match="has no perplexity: run the stage perplexity"):
-        perplexity.prepare(PPL, _all())(_candidate(ppl=None))
+        perplexity.prepare(PPL, _all(), ())(_candidate(ppl=None))
 
 
 def _ngrams(n: int, max_count: int, *texts: str) -> list[str]:
     spec = NgramFilter(filter="ngram", n=n, max_count=max_count)
     candidates = [_candidate(text) for text in texts]
-    check = ngram.prepare(spec, _all(*candidates))
+    check = ngram.prepare(spec, _all(*candidates), ())
     return [text for text, c in zip(texts, candidates, strict=True) if check(c) is not None]
 
 
@@ -217,7 +217,7 @@ def test_a_response_shorter_than_the_ngram_stays() -> None:
 def test_the_frequent_ngram_and_its_count_are_kept() -> None:
     spec = NgramFilter(filter="ngram", n=3, max_count=1)
     twice = _candidate("so a b c"), _candidate("a b c")
-    assert ngram.prepare(spec, _all(*twice))(twice[0]) == ("frequent", "2 x a b c")
+    assert ngram.prepare(spec, _all(*twice), ())(twice[0]) == ("frequent", "2 x a b c")
 
 
 @given(
@@ -245,7 +245,11 @@ Row = tuple[str, str, str, float | None]
 
 
 def _filter(
-    folder: Path, rows: list[Row], filters: dict[str, Any], teachers: tuple[str, ...] = ("a",)
+    folder: Path,
+    rows: list[Row],
+    filters: dict[str, Any],
+    teachers: tuple[str, ...] = ("a",),
+    benchmarks: tuple[Path, ...] = (),
 ) -> tuple[list[Example], list[Reject], dict[str, Any]]:
     """Runs the stage over (question, teacher, response, perplexity), each selected at attempt 1."""
     queries = {question: _query(question) for question, *_ in rows}
@@ -278,6 +282,7 @@ def _filter(
         selected=folder / "selected.parquet",
         queries=folder / "manifest.json",
         teachers=tuple(folder / teacher / "manifest.json" for teacher in teachers),
+        benchmarks=benchmarks,
         out=folder / "examples.parquet",
         rejects=folder / "rejects.parquet",
         card=folder / "card.json",
@@ -344,6 +349,37 @@ def test_a_filter_sees_only_what_the_filters_before_it_left(tmp_path: Path) -> N
     assert (len(examples), [r.by for r in rejects]) == (3, ["perplexity"])
     steps = [["corpus", 4], ["verified", 4], ["selected", 4], ["perplexity", 3], ["ngram", 3]]
     assert card["waterfall"] == steps
+
+
+def test_a_recited_benchmark_item_is_counted_and_its_evidence_kept(tmp_path: Path) -> None:
+    item = _query(
+        "A train goes 270 miles in 3 hours; at this rate, how many hours do 180 more take?"
+    )
+    tables.write(tmp_path / "benchmark.parquet", Query, [item])
+    rows: list[Row] = [
+        ("q1", "a", _text(f"Like this: {item.messages[0].content}"), 2.0),
+        ("q2", "a", _text("fine"), 2.0),
+    ]
+    filters = {"recited": {"filter": "benchmark_text", "n": 13, "share": 0.6}}
+    benchmarks = (tmp_path / "benchmark.parquet",)
+    examples, rejects, card = _filter(tmp_path, rows, filters, benchmarks=benchmarks)
+    [reject] = rejects
+    assert (len(examples), reject.by, reject.reason) == (1, "recited", "exact")
+    where = f"a, attempt 1: source/{item.query_id} 1.000: "
+    assert reject.value.startswith(where + item.messages[0].content)
+    assert card["waterfall"][-2:] == [["selected", 2], ["recited", 1]]
+
+
+def test_a_benchmark_without_items_is_an_error(tmp_path: Path) -> None:
+    tables.write(tmp_path / "benchmark.parquet", Query, [])
+    filters = {"recited": {"filter": "benchmark_text", "n": 13, "share": 0.6}}
+    with pytest.raises(ValueError, match=r"benchmark\.parquet holds no items to look for"):
+        _filter(
+            tmp_path,
+            [("q1", "a", GOOD, 2.0)],
+            filters,
+            benchmarks=(tmp_path / "benchmark.parquet",),
+        )
 
 
 def test_a_dataset_of_which_nothing_stays_is_an_error_with_the_waterfall(tmp_path: Path) -> None:
@@ -422,6 +458,7 @@ def test_a_selection_without_its_response_is_an_error(tmp_path: Path) -> None:
             selected=tmp_path / "selected.parquet",
             queries=tmp_path / "manifest.json",
             teachers=(tmp_path / "a/manifest.json",),
+            benchmarks=(),
             out=tmp_path / "examples.parquet",
             rejects=tmp_path / "rejects.parquet",
             card=tmp_path / "card.json",

@@ -18,7 +18,8 @@ from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer, s
 from sourcewise.corpus.embedding import nearest
 from sourcewise.corpus.lexical import Lexical
 from sourcewise.corpus.tokens import tokens
-from sourcewise.params.queries import Decontaminate, Embedding, Overlap, Synthetic
+from sourcewise.params.overlap import Overlap
+from sourcewise.params.queries import Decontaminate, Embedding, Synthetic
 from sourcewise.stages import decontaminate
 from sourcewise.synthetic.defects import reworded
 from sourcewise.synthetic.problems import problems
@@ -27,6 +28,7 @@ from sourcewise.text import query_id, query_text
 
 ITEM = "A robe takes 2 bolts of blue fiber and half that much white fiber. How many bolts in total?"
 FORMULA = r"Compute $\frac{1}{2}+\frac{1}{3}$ and give the result as a fraction in lowest terms."
+PRICE = "Every 2.5 pounds of the best tea cost 1,300 cents; what does a pound cost?"
 CHINESE = "小明有三个苹果,妈妈又给了他五个,他现在一共有几个苹果?"
 NOTHING = Decontaminate(exact=False, ngram=None, changed_numbers=None, embedding=None)
 EXACT = NOTHING.model_copy(update={"exact": True})
@@ -65,10 +67,11 @@ def _overlap(text: str, *items: str, masked: bool = False) -> Match | None:
         .replace(r"\frac{1}{2}", "1/2")
         .replace(r"\frac{1}{3}", r"\dfrac 1 3"),
         f"请回答:{CHINESE}谢谢!",
+        f"“{PRICE}” — a classic.",
     ],
 )
 def test_case_layout_and_what_stands_around_do_not_hide_an_item(text: str) -> None:
-    assert _find(text, ITEM, FORMULA, CHINESE)
+    assert _find(text, ITEM, FORMULA, CHINESE, PRICE)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sourcewise.params.queries import Decontaminate, Overlap
+from sourcewise.params.overlap import Overlap
+from sourcewise.params.queries import Decontaminate
 from sourcewise.stages import decontaminate
 from sourcewise.tables import Contamination, Query, read, write
 

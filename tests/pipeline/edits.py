@@ -72,6 +72,7 @@ EDITS = [
     Edit("perplexity.max_tokens", 255),
     Edit("filters.ngram.max_count", 19),
     Edit("filters.structure.max_tokens", 255),
+    Edit("filters.benchmark_text.share", 0.5),
     Edit("datasets.terse.min_score", 0.8),
     Edit("datasets.second", {"min_score": 0.5}, "terse"),
     Edit("train.learning_rate", 0.002),

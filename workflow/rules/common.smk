@@ -303,6 +303,13 @@ def dataset_filters(wildcards):
     )
 
 
+def dataset_benchmarks(wildcards):
+    """What the benchmarks ask, where a filter of the recipe looks for it in responses."""
+    filters = PARAMS.datasets[wildcards.dataset].filters
+    wanted = any(PARAMS.filters[name].filter == "benchmark_text" for name in filters)
+    return benchmark_tables(sorted(PARAMS.benchmarks)) if wanted else []
+
+
 def dataset_manifests(wildcards):
     return [
         f"data/distill/{t}/manifest.json"

@@ -29,6 +29,7 @@ rule filter:
         queries="data/queries/manifest.json",
         teachers=dataset_manifests,
         selected="data/datasets/{dataset}/selected.parquet",
+        benchmarks=dataset_benchmarks,
     output:
         examples="data/datasets/{dataset}/examples.parquet",
         rejects="data/datasets/{dataset}/rejects.parquet",
@@ -46,5 +47,6 @@ rule filter:
     shell:
         "{resources.python} -m sourcewise filter --name {wildcards.dataset} --dataset {params.dataset:q}"
         " --filters {params.filters:q} --selected {input.selected} --queries {input.queries}"
-        " --teachers {input.teachers} --out {output.examples} --rejects {output.rejects}"
+        " --teachers {input.teachers} --benchmarks {input.benchmarks}"
+        " --out {output.examples} --rejects {output.rejects}"
         " --card {output.card} > {log} 2>&1"

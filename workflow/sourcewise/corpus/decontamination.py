@@ -7,14 +7,16 @@ word, and which spellings are alike, says `tokens`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from sourcewise import tables
 from sourcewise.corpus.tokens import Indices, Tokens, numbers
 from sourcewise.corpus.windows import Index, Windows, windows
-from sourcewise.params.queries import MIN_RUN, Overlap
+from sourcewise.params.overlap import MIN_RUN, Overlap
 from sourcewise.tables import Query
 from sourcewise.text import query_text, units
 
@@ -34,6 +36,22 @@ class Match(NamedTuple):
 
     item: Query
     score: float
+
+
+def read_items(benchmarks: Iterable[Path]) -> list[Query]:
+    """The items of benchmarks' Query tables.
+
+    Raises ValueError where one has none: silence would mean that nothing copies it.
+    """
+    found: list[Query] = []
+    for path in benchmarks:
+        own = list(tables.read(path, Query))
+        if not own:
+            raise ValueError(
+                f"{path} holds no items to look for: correct the benchmark's 'queries' or remove it"
+            )
+        found += own
+    return found
 
 
 def sought_texts(items: Sequence[Query]) -> tuple[list[Query], list[str]]:
@@ -72,12 +90,17 @@ class ExactLayer:
         for text in np.flatnonzero(np.diff(given.ends) < MIN_RUN).tolist():
             if (number := self._short.get(_signs(texts[text]))) is not None:
                 found[text] = number
+        for text, number in self.contained(given):
+            found.setdefault(text, number)
+        return {text: Match(self._items[number], 1.0) for text, number in found.items()}
+
+    def contained(self, given: Tokens) -> Iterator[tuple[int, int]]:
+        """Every text that holds an item of at least `MIN_RUN` words, by their places, in order."""
         runs, sought = self._index.meetings(given.hashes, given.texts)
         pairs = zip(runs.texts.tolist(), self._starts.texts[sought].tolist(), strict=True)
         for text, number in sorted(set(pairs)):
-            if text not in found and _contains(given.of(text).tobytes(), self._sought[number]):
-                found[text] = number
-        return {text: Match(self._items[number], 1.0) for text, number in found.items()}
+            if _contains(given.of(text).tobytes(), self._sought[number]):
+                yield text, number
 
 
 def _signs(text: str) -> tuple[str, ...]:
@@ -113,8 +136,11 @@ class OverlapLayer:
             if len(words) - numbers(words).sum() >= MIN_RUN:
                 self._whole.setdefault(words.tobytes(), number)
 
-    def find(self, given: Tokens) -> dict[int, Match]:
-        """The item closest to a text, by the text's place; `given` are the texts' tokens."""
+    def find(self, given: Tokens, *, apart: Tokens | None = None) -> dict[int, Match]:
+        """The item closest to a text, by the text's place; `given` are the texts' tokens.
+
+        Runs that stand in one of the texts `apart` do not count.
+        """
         found: dict[int, tuple[float, int]] = {}
         short = np.flatnonzero(np.diff(given.ends) < self._overlap.n)
         for text in short.tolist() if self._whole else ():
@@ -123,6 +149,9 @@ class OverlapLayer:
                 found[text] = (1.0, number)
         words = given.masked if self._masked else given.hashes
         runs, sought = self._index.meetings(words, given.texts)
+        if apart is not None:
+            met = ~np.isin(runs.hashes, self._windows(apart).hashes)
+            runs, sought = runs.only(met), sought[met]
         pairs = zip(runs.texts.tolist(), self._runs.texts[sought].tolist(), strict=True)
         for (text, number), places in _grouped(pairs).items():
             score = max(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ import numpy.typing as npt
 from sourcewise.drop import Drop
 from sourcewise.params.datasets import NgramFilter
 from sourcewise.recipes.candidates import Candidate, Candidates, Check
+from sourcewise.tables import Query
 from sourcewise.text import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN, units
 
 Hashes = npt.NDArray[np.uint64]
@@ -32,7 +34,7 @@ BUCKET_BITS = 24
 MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
-def prepare(spec: NgramFilter, candidates: Candidates) -> Check:
+def prepare(spec: NgramFilter, candidates: Candidates, items: Sequence[Query]) -> Check:
     """Counts over all candidates; checks for an n-gram that occurs more than `max_count` times."""
     buckets = np.zeros(1 << BUCKET_BITS, dtype=np.uint32)
     for candidate in candidates():

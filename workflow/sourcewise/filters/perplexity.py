@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sourcewise.drop import Drop
 from sourcewise.params.datasets import PerplexityFilter
 from sourcewise.recipes.candidates import Candidate, Candidates, Check
+from sourcewise.tables import Query
 
 
-def prepare(spec: PerplexityFilter, candidates: Candidates) -> Check:
+def prepare(spec: PerplexityFilter, candidates: Candidates, items: Sequence[Query]) -> Check:
     """Checks against the limit of the candidate's teacher.
 
     Raises ValueError at a candidate without a perplexity: kept or dropped, it would be a guess.

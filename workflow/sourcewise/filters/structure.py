@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from sourcewise.drop import Drop
 from sourcewise.params.datasets import StructureFilter
 from sourcewise.recipes.candidates import Candidate, Candidates, Check
-from sourcewise.tables import Message
+from sourcewise.tables import Message, Query
 from sourcewise.text import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN, units
 
 # A phrase that repeats is at least this long, so that rows of zeros or dashes are no loop.
 MIN_PHRASE, MAX_PHRASE = 8, 256
 
 
-def prepare(spec: StructureFilter, candidates: Candidates) -> Check:
+def prepare(spec: StructureFilter, candidates: Candidates, items: Sequence[Query]) -> Check:
     """Checks turns, tags, length and, where `max_repeats` is given, loops."""
 
     def check(candidate: Candidate) -> Drop | None:

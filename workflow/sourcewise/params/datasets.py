@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from sourcewise.params.base import Count, Fraction, Positive, Section, Whole
+from sourcewise.params.overlap import Overlap
 
 
 class PerplexityFilter(Section):
@@ -37,7 +38,16 @@ class StructureFilter(Section):
     max_repeats: Count | None = None
 
 
-Filter = Annotated[PerplexityFilter | NgramFilter | StructureFilter, Field(discriminator="filter")]
+class BenchmarkTextFilter(Overlap):
+    """Drops responses that hold an item of a benchmark, or enough of its words (ours)."""
+
+    filter: Literal["benchmark_text"]
+
+
+Filter = Annotated[
+    PerplexityFilter | NgramFilter | StructureFilter | BenchmarkTextFilter,
+    Field(discriminator="filter"),
+]
 
 
 class Dataset(Section):

@@ -9,9 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from sourcewise.params.base import Count, Fraction, Positive, Section, Whole
 from sourcewise.params.judge import QueryJudge
-
-# In runs of fewer words everybody's phrases meet.
-MIN_RUN = 8
+from sourcewise.params.overlap import Overlap
 
 Category = Literal["math", "code", "science", "instruction", "dialogue"]
 
@@ -201,17 +199,6 @@ class Embedding(Section):
     revision: str
     threshold: Fraction
     prefilter: Fraction | None
-
-
-class Overlap(Section):
-    """A query is a copy where `share` of its words or of the item's lie in runs of `n` words that both have.
-
-    One shared run of 13 words (the usual rule) also finds the phrases that competitions repeat: Qwen2.5's
-    report (arXiv 2412.15115) asks for 60 % of the shorter text as well.
-    """
-
-    n: Annotated[int, Field(ge=MIN_RUN)]
-    share: Annotated[float, Field(gt=0, le=1)]
 
 
 class Decontaminate(Section):

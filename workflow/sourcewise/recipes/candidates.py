@@ -1,8 +1,9 @@
 """What every filter takes and gives; `sourcewise.filters` holds one file per filter, named as in params.yaml.
 
-A filter is `prepare(spec, candidates) -> check`. `candidates()` is a fresh pass over what earlier
-filters left, for filters that must see the dataset as a whole; `check` then judges one candidate and
-returns None to keep it, or a Drop.
+A filter is `prepare(spec, candidates, items) -> check`. `candidates()` is a fresh pass over what earlier
+filters left, for filters that must see the dataset as a whole; `items` are what the benchmarks ask, for
+those that look for it, else none; `check` then judges one candidate and returns None to keep it, or a
+Drop.
 """
 
 from __future__ import annotations

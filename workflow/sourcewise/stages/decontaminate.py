@@ -7,13 +7,18 @@ Reject and, with both texts of every match, Contamination tables.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from sourcewise import tables
-from sourcewise.corpus.decontamination import ExactLayer, Match, OverlapLayer, sought_texts
+from sourcewise.corpus.decontamination import (
+    ExactLayer,
+    Match,
+    OverlapLayer,
+    read_items,
+    sought_texts,
+)
 from sourcewise.corpus.embedding import EmbeddingLayer
 from sourcewise.corpus.tokens import tokens
 from sourcewise.params.queries import Decontaminate
@@ -38,7 +43,7 @@ def run(
     Queries that a Reject table of `dropped` names go before, for the reason of the first that does.
     Raises ValueError where a benchmark has no items: silence would mean that the corpus is clean.
     """
-    items = [item for path in benchmarks for item in _items(path)]
+    items = read_items(benchmarks)
     gone: dict[str, Reject] = {}
     for path in dropped:
         for reject in tables.read(path, Reject):
@@ -61,14 +66,6 @@ def run(
     tables.write(evidence, Contamination, (_evidence(*match) for match in matched))
     layers = dict(Counter(layer for _, layer, _ in matched))
     print(f"decontaminate {queries.stem}: {len(matched):,} of {len(shard):,} queries go; {layers}")
-
-
-def _items(path: Path) -> Iterator[Query]:
-    if tables.count(path, Query) == 0:
-        raise ValueError(
-            f"{path} holds no items to look for: correct the benchmark's 'queries' or remove it"
-        )
-    return tables.read(path, Query)
 
 
 def copies(texts: list[str], items: list[Query], decontaminate: Decontaminate) -> dict[int, Found]:

@@ -1,7 +1,8 @@
 """Stage filter: the training examples of a dataset, and its card.
 
 Reads Selected, the corpus (Query), the rounds (Response, Verdict) and Perplexity of the recipe's
-teachers; writes Example, Reject and card.json.
+teachers and, where a filter looks for them, every benchmark's items (Query); writes Example, Reject and
+card.json.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sourcewise import tables
+from sourcewise.corpus.decontamination import read_items
 from sourcewise.drop import Drop
 from sourcewise.params.datasets import Dataset, Filter
 from sourcewise.progress import Progress
@@ -45,6 +47,7 @@ def run(
     selected: Path,
     queries: Path,
     teachers: tuple[Path, ...],
+    benchmarks: tuple[Path, ...],
     out: Path,
     rejects: Path,
     card: Path,
@@ -57,7 +60,7 @@ def run(
     corpus = manifests.corpus(queries)
     distilled = {one.teacher: one for one in map(manifests.distilled, teachers)}
     joined = _Joined(corpus, distilled, _by_query(selected))
-    checks = _prepared(dataset, filters, joined)
+    checks = _prepared(dataset, filters, joined, read_items(benchmarks))
     tallies = {teacher: Tally() for teacher in dataset.teachers}
     dropped: Counter[tuple[str, str]] = Counter()
     with TableWriter(out, Example) as table, TableWriter(rejects, Reject) as refused:
@@ -85,12 +88,14 @@ def run(
     print(f"filter {name}: {' > '.join(f'{step} {n:,}' for step, n in summed(waterfalls))}")
 
 
-def _prepared(dataset: Dataset, filters: dict[str, Filter], joined: _Joined) -> dict[str, Check]:
+def _prepared(
+    dataset: Dataset, filters: dict[str, Filter], joined: _Joined, items: list[Query]
+) -> dict[str, Check]:
     """The checks of the recipe's filters; the name of a filter is the name of its module."""
     checks: dict[str, Check] = {}
     for step in dataset.filters:
         module = importlib.import_module(f"sourcewise.filters.{filters[step].filter}")
-        checks[step] = module.prepare(filters[step], joined.survivors(checks))
+        checks[step] = module.prepare(filters[step], joined.survivors(checks), items)
     return checks
 
 
