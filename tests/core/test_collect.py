@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from sourcewise import tables
@@ -90,6 +92,45 @@ def test_a_source_without_a_usable_row_is_an_error_that_names_the_first(tmp_path
     with pytest.raises(ValueError, match=r"none of its 2 rows .*rows\.jsonl:1: no column 'q'"):
         _collect(tmp_path, files=[file], columns=PROMPTS)
     assert not (tmp_path / "source.parquet").exists()
+
+
+def test_files_of_other_columns_and_types_are_read_row_by_row(tmp_path: Path) -> None:
+    mixed = _lines(tmp_path, {"q": "1 + 1?", "a": "2"}, {"q": ["1 + 2?"], "a": 3}, {"\ud800": "x"})
+    pq.write_table(pa.table({"q": ["2 + 2?"], "a": [4]}), tmp_path / "numbers.parquet")
+    pq.write_table(pa.table({"question": ["2 + 3?"]}), tmp_path / "other.parquet")
+    (tmp_path / "empty.jsonl").write_bytes(b"")
+    (tmp_path / "texts.csv").write_text("a,q,more\n6,3 + 3?,x\n")
+    names = ("numbers.parquet", "other.parquet", "empty.jsonl", "texts.csv")
+    files = [mixed, *(str(tmp_path / name) for name in names)]
+    queries, rejects = _collect(tmp_path, files=files, columns=PROMPTS)
+    assert sorted(query.reference for query in queries) == [
+        '{"answer": "2"}',
+        '{"answer": "4"}',
+        '{"answer": "6"}',
+    ]
+    assert [reject.value.removeprefix(f"{tmp_path}/") for reject in rejects] == [
+        "rows.jsonl:2: column 'q' is not text but list",
+        "rows.jsonl:3: no column 'q' (there are: \\ud800)",
+        "other.parquet:1: no column 'q' (there are: question)",
+    ]
+
+
+def test_a_reference_that_is_nested_too_deep_is_malformed(tmp_path: Path) -> None:
+    deep = "[" * 99_999 + "]" * 99_999
+    file = _lines(tmp_path, {"q": "1 + 1?", "a": "{}"}, {"q": "1 + 2?", "a": deep})
+    columns = PROMPTS | {"reference_format": "json"}
+    _, [reject] = _collect(tmp_path, files=[file], columns=columns)
+    assert ":2: the reference is not JSON" in reject.value
+
+
+def test_a_row_of_50_mb_is_a_row_like_others(tmp_path: Path) -> None:
+    long = "lorem ipsum 12 " * (50_000_000 // 15)
+    asked = ("1 + 1?", long, "2 + 2?")
+    torn = json.dumps({"q": long})[:-1]
+    file = _lines(tmp_path, *({"q": text, "a": "2"} for text in asked), torn)
+    queries, [reject] = _collect(tmp_path, files=[file], columns=PROMPTS)
+    assert sorted(len(query_text(query.messages)) for query in queries) == [6, 6, len(long)]
+    assert f"{file}:4: not JSON" in reject.value
 
 
 def test_an_empty_source_is_an_error_with_the_remedy(tmp_path: Path) -> None:

@@ -54,7 +54,17 @@ MISTAKES = [
     (
         "unknown key of a filter",
         lambda c: c["filters"]["ngram"].update(max_cont=3),
-        r"unknown key filters\.ngram\.ngram\.max_cont; did you mean 'max_count'\?",
+        r"unknown key filters\.ngram\.max_cont; did you mean 'max_count'\?",
+    ),
+    (
+        "threshold of a filter",
+        lambda c: c["filters"]["benchmark_text"].update(share=1.5),
+        r"filters\.benchmark_text\.share: Input should be less than or equal to 1 \(given: 1\.5\)",
+    ),
+    (
+        "threshold of decontamination",
+        lambda c: c["decontaminate"]["embedding"].update(threshold=-0.1),
+        r"decontaminate\.embedding\.threshold: Input should be greater than or equal to 0",
     ),
     ("missing key", lambda c: c["distill"].pop("stop_score"), r"missing key distill\.stop_score"),
     (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 from pathlib import Path
 
 import pyarrow as pa
@@ -75,6 +76,9 @@ def test_a_csv_field_may_span_lines_and_be_long(tmp_path: Path) -> None:
         ("x.jsonl", b'{"q": 1}\n{"q": \n{"q": 3}\n', r"x\.jsonl:2: not JSON"),
         ("x.jsonl", b'{"q": 1}\n[1]\n{"q": 3}\n', r"x\.jsonl:2: not an object but list"),
         ("x.jsonl", b'{"q": 1}\n{"q": "\xff"}\n{"q": 3}\n', r"x\.jsonl:2: not UTF-8"),
+        ("x.jsonl", b'{"q": 1}\n' + b"9" * 5000 + b'\n{"q": 3}\n', r"x\.jsonl:2: not JSON"),
+        ("x.jsonl", b'{"q": 1}\n' + b"[" * 99_999 + b'\n{"q": 3}\n', r"x\.jsonl:2: not JSON"),
+        ("x.csv", b'q,a\n1,2\n"1"0,2\n3,4\n', r"x\.csv:3: not CSV"),
         ("x.json", b'[{"q": 1}, 7, {"q": 3}]', r"x\.json:2: not an object but int"),
         ("x.csv", b"q,a\n1,2\n1,2,3\n3,4\n", r"x\.csv:3: 1 more fields than the header"),
         ("x.csv", b"q,a\n1,2\n1\n3,4\n", r"x\.csv:3: no field for column 'a'"),
@@ -101,6 +105,12 @@ def test_a_malformed_row_names_file_and_line_and_the_rest_is_read(
         ("x.jsonl.gz", b"not gzip", r"x\.jsonl\.gz is damaged or not gzip"),
         ("x.jsonl.gz", gzip.compress(b'{"q": 1}' * 99)[:-20], "is damaged or not gzip"),
         ("x.json", b"[1, 2", r"x\.json is not JSON"),
+        ("x.json", b"[" * 99_999, r"x\.json is not JSON"),
+        ("x.json", b"[" + b"9" * 5000 + b"]", r"x\.json is not JSON"),
+        ("x.json", b'[{"q": "\xff"}]', r"x\.json is not UTF-8"),
+        ("x.csv", b'q,a\n1,2\n"3,4\n5,6\n7,8\n', r"x\.csv:3: a quote is not closed"),
+        ("x.csv", "q,a\n1,2\n".encode("utf-16"), r"x\.csv: its header is not CSV in UTF-8"),
+        ("x.csv", b"q,a,q\n1,2,3\n", r"x\.csv has 2 columns 'q': rename"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_an_error_with_its_name(
@@ -109,6 +119,67 @@ def test_a_file_that_cannot_be_read_is_an_error_with_its_name(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=message):
         list(rows(tmp_path / name))
+
+
+def test_a_parquet_file_that_was_cut_or_changed_is_an_error_with_its_name(tmp_path: Path) -> None:
+    path, draw = tmp_path / "x.parquet", random.Random(1)
+    table = pa.Table.from_pylist([{"q": f"What is {n} + 1?", "a": n + 1} for n in range(2000)])
+    pq.write_table(table, path, row_group_size=500)
+    whole, refused = path.read_bytes(), []
+    for _ in range(200):
+        damaged = bytearray(whole[: draw.randrange(len(whole))] if draw.random() < 0.2 else whole)
+        for _ in range(3):
+            damaged[draw.randrange(len(damaged))] = draw.randrange(256)
+        path.write_bytes(damaged)
+        errors: list[RowError] = []
+        try:
+            n = sum(1 for _ in rows(path, malformed=errors.append))
+        except ValueError as error:
+            refused.append(str(error))
+            continue
+        assert n + len(errors) == 2000
+    assert len(refused) > 100
+    assert all(said.startswith(f"{path} ") for said in refused)
+
+
+def test_a_parquet_row_with_what_is_no_text_or_no_date_is_malformed(tmp_path: Path) -> None:
+    text = pa.array([b"1 + 1?", b"caf\xe9", b"3 + 3?"], pa.binary()).view(pa.string())
+    day = pa.array([0, 0, 10**15], pa.timestamp("s"))
+    pq.write_table(pa.table({"q": text, "on": day}), tmp_path / "x.parquet")
+    errors: list[RowError] = []
+    [(place, row)] = rows(tmp_path / "x.parquet", malformed=errors.append)
+    assert (place, row["q"]) == (1, "1 + 1?")
+    text_error, day_error = map(str, errors)
+    assert "x.parquet:2: column 'q' cannot be read ('utf-8' codec" in text_error
+    assert "x.parquet:3: column 'on' cannot be read" in day_error
+
+
+def test_parquet_columns_of_one_name_are_an_error(tmp_path: Path) -> None:
+    pq.write_table(pa.table([["x"], ["y"]], names=["q", "q"]), tmp_path / "x.parquet")
+    with pytest.raises(ValueError, match=r"x\.parquet has 2 columns 'q': rename all but one"):
+        list(rows(tmp_path / "x.parquet"))
+
+
+def test_a_missing_column_of_many_names_some_and_can_be_written() -> None:
+    with pytest.raises(KeyError) as caught:
+        pick({"\ud800": 1, **{f"column {n}": n for n in range(99_999)}}, "x")
+    said = caught.value.args[0]
+    assert "(there are: \\ud800, column 0, " in said
+    assert said.endswith(", 99,980 more)")
+    assert said.encode()
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet", "jsonl.gz", "csv.gz"])
+def test_junk_under_any_name_is_refused_and_yields_nothing(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / f"x.{kind}"
+    path.write_bytes(random.Random(1).randbytes(100_000))
+    refused: list[RowError] = []
+    try:
+        assert list(rows(path, malformed=refused.append)) == []
+    except ValueError as error:
+        refused.append(RowError(str(error)))
+    assert refused
+    assert all(str(error).startswith(f"{path}") for error in refused)
 
 
 def test_a_missing_file_is_an_error_with_the_remedy(tmp_path: Path) -> None:

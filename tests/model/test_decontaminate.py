@@ -6,7 +6,9 @@ import json
 import math
 import random
 import re
+import shutil
 from collections import Counter
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -367,8 +369,19 @@ def test_cosines_of_words_are_those_of_the_definition() -> None:
     assert Lexical(tokens(["1 2"])).closest(tokens(asked)).tolist() == [0] * 5
 
 
-@pytest.mark.parametrize("model", ["models/gone", "./models/gone"])
+def _torn(folder: Path) -> str:
+    """The embedding model with its weights cut off."""
+    whole = Path(str(files(embedding.PACKAGED[MINILM.model]) / "model"))
+    shutil.copytree(whole, folder / "torn")
+    weights = folder / "torn/model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:100_000])
+    return str(folder / "torn")
+
+
+@pytest.mark.parametrize("model", ["models/gone", "./models/gone", "torn"])
 def test_a_model_that_cannot_be_loaded_names_the_switch(tmp_path: Path, model: str) -> None:
+    if model == "torn":
+        model = _torn(tmp_path)
     gone = MINILM.model_copy(update={"model": model})
     knobs = NOTHING.model_copy(update={"embedding": gone})
     with pytest.raises(

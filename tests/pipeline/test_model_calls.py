@@ -156,10 +156,20 @@ def test_a_new_benchmark_asks_the_students_its_own_questions(
     assert cost.jobs == own | {"report": 1}
 
 
+def shard_files(copy: Copy, source: str) -> dict[str, tuple[bytes, int]]:
+    """What the shards of a source hold and when it was written: queries, responses, verdicts, perplexities."""
+    found = copy.folder.glob(f"data/**/{source}-[0-9]*.parquet")
+    return {
+        str(file.relative_to(copy.folder)): (file.read_bytes(), file.stat().st_mtime_ns)
+        for file in found
+    }
+
+
 def test_a_new_source_is_asked_in_its_own_shard_only(
     made: Copy, server: TeacherServer, tmp_path: Path
 ) -> None:
     copy = made.twin(tmp_path / "copy")
+    before = shard_files(copy, "words")
     file = Path("data/raw/more.jsonl")
     ask(copy, file, prompts(6, kind="more"))
 
@@ -170,6 +180,9 @@ def test_a_new_source_is_asked_in_its_own_shard_only(
     change(copy, edit)
     cost = Cost(copy, server, "snakemake --cores 2")
     assert Counter(cost.calls) == Counter(expected(0.9, kind="more", n=6))
+    assert shard_files(copy, "words") == before
+    # Six files of queries, two a round, one of perplexities.
+    assert len(before) == 2 * len(shard_files(copy, "more")) == 2 * (6 + 2 * ATTEMPTS + 1)
     shard = {"collect": 1, "clean": 1, "decontaminate": 1, "generate": 3, "verify": 3}
     shard |= {"perplexity": 1, "corpus_manifest": 1, "distill_manifest": 1}
     # What it brought is in the dataset, so in its student too; the untrained base is left alone.

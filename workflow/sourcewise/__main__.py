@@ -13,6 +13,7 @@ import os
 import pkgutil
 import sys
 import time
+import traceback
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -70,8 +71,18 @@ def _is_a_stage(given: Sequence[str]) -> bool:
     return given[0] in stages() and "--queries" in given
 
 
+def _foreseen(error: Exception) -> bool:
+    """Whether a `raise` of this package made an error, not a library or a slip."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    inside = Path(place.filename).is_relative_to(Path(__file__).parent)
+    return inside and (place.line or "").startswith("raise ")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs one stage; exits with 2 and a message where the command line is wrong."""
+    """Runs one stage; exits with 2 and a message where the command line is wrong.
+
+    An error that the package raises itself says all there is to say; any other leaves its traceback.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given and given[0] in COMMANDS and not _is_a_stage(given):
         raise SystemExit(importlib.import_module(COMMANDS[given[0]]).main(given[1:]))
@@ -92,8 +103,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, text in options.items()
     }
     start = time.monotonic()
-    with at_work():
-        run(**values)
+    try:
+        with at_work():
+            run(**values)
+    except Exception as error:
+        if not _foreseen(error):
+            raise
+        raise SystemExit(f"sourcewise {stage}: {error}") from None
     print(f"{stage}: done in {time.monotonic() - start:.1f} s", file=sys.stderr)
 
 

@@ -86,6 +86,7 @@ def sentence_model(embedding: Embedding) -> SentenceTransformer:
         # Without it the libraries ask the hub about files that lie on this machine's disk.
         os.environ["HF_HUB_OFFLINE"] = "1"
     try:
+        from safetensors import SafetensorError
         from sentence_transformers import SentenceTransformer
     except ImportError:
         raise ValueError(
@@ -95,7 +96,7 @@ def sentence_model(embedding: Embedding) -> SentenceTransformer:
         if local is not None:
             return SentenceTransformer(str(local))
         return SentenceTransformer(embedding.model, revision=embedding.revision)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ValueError(
             f"decontaminate.embedding: the model {embedding.model!r} cannot be loaded ({error}): "
             f"correct its name, make the hub reachable, {switch}"

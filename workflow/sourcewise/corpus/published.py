@@ -12,7 +12,7 @@ def parsed(value: Any) -> Any:
         return value
     try:
         return json.loads(value)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"the reference is not JSON: {error}") from None
 
 

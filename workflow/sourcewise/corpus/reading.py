@@ -13,7 +13,8 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -22,6 +23,8 @@ import pyarrow.parquet as pq
 from pydantic_core import from_json
 
 BATCH = 1024
+# Columns that a message names; a row may have thousands.
+NAMED = 20
 Row = dict[str, Any]
 
 
@@ -71,10 +74,14 @@ def pick(row: Row, column: str) -> Any:
         elif isinstance(value, list) and (place := _place(part, len(value))) is not None:
             value = value[place]
         else:
-            raise KeyError(
-                f"no column {column!r} (there are: {', '.join(map(str, row)) or 'none'})"
-            )
+            raise KeyError(f"no column {column!r} (there are: {', '.join(_named(row)) or 'none'})")
     return value
+
+
+def _named(columns: Iterable[object]) -> list[str]:
+    """The first names of columns as a message can hold them: half of a surrogate pair is no text."""
+    shown = [str(name)[:80].encode("utf-8", "backslashreplace").decode() for name in columns]
+    return shown if len(shown) <= NAMED else [*shown[:NAMED], f"{len(shown) - NAMED:,} more"]
 
 
 def _place(part: str, n: int) -> int | None:
@@ -101,10 +108,11 @@ def _object(line: bytes) -> Row | _Bad:
     except ValueError:
         row = None
     try:
-        row = json.loads(line) if row is None else row
+        # Of bytes json would guess the encoding, line by line.
+        row = json.loads(line.decode()) if row is None else row
     except UnicodeDecodeError as error:
         return _Bad(f"not UTF-8 ({error.reason} at byte {error.start})")
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         return _Bad(f"not JSON ({error})")
     return row if isinstance(row, dict) else _Bad(f"not an object but {type(row).__name__}")
 
@@ -118,8 +126,14 @@ def _json(path: Path) -> Iterator[tuple[int, Row | _Bad]]:
         return
     with _open(path) as file:
         try:
-            elements = json.loads(b"".join(_guarded(file, path)))
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            text = b"".join(_guarded(file, path)).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path} is not UTF-8 ({error.reason} at byte {error.start})"
+            ) from None
+        try:
+            elements = json.loads(text)
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path} is not JSON: {error}") from None
     for place, row in enumerate(elements, start=1):
         yield (
@@ -135,15 +149,38 @@ def _csv(path: Path) -> Iterator[tuple[int, Row | _Bad]]:
         guarded = _guarded(binary, path)
         text = (line.decode("utf-8-sig", errors="surrogateescape") for line in guarded)
         reader = csv.DictReader(text, strict=True)
+        _header(reader, path)
         while True:
+            first = reader.reader.line_num + 1
             try:
                 row = next(reader, None)
             except csv.Error as error:
-                yield reader.line_num, _Bad(f"not CSV ({error})")
+                if reader.reader.line_num > first and str(error) == _UNCLOSED:
+                    raise ValueError(
+                        f"{path}:{first}: a quote is not closed, so the file from here on would be one "
+                        "field: correct the row"
+                    ) from None
+                yield first, _Bad(f"not CSV ({error})")
                 continue
             if row is None:
                 return
             yield reader.line_num, _checked(row)
+
+
+def _header(reader: csv.DictReader[str], path: Path) -> None:
+    """Raises ValueError where the names of the columns cannot be read, or one stands for two."""
+    try:
+        names = reader.fieldnames or ()
+        "".join(names).encode()
+    except (csv.Error, UnicodeEncodeError) as error:
+        raise ValueError(f"{path}: its header is not CSV in UTF-8 ({error})") from None
+    _distinct(names, path)
+
+
+def _distinct(names: Iterable[str], path: Path) -> None:
+    for name, n in Counter(names).items():
+        if n > 1:
+            raise ValueError(f"{path} has {n} columns {name!r}: rename all but one")
 
 
 def _checked(row: dict[Any, Any]) -> Row | _Bad:
@@ -163,12 +200,34 @@ def _checked(row: dict[Any, Any]) -> Row | _Bad:
 def _parquet(path: Path) -> Iterator[tuple[int, Row | _Bad]]:
     place = 0
     try:
-        for batch in pq.ParquetFile(path).iter_batches(BATCH):
-            for row in batch.to_pylist():
+        file = pq.ParquetFile(path)
+        _distinct(file.schema_arrow.names, path)
+        for batch in file.iter_batches(BATCH):
+            for row in _plain(batch):
                 place += 1
                 yield place, row
-    except (pa.ArrowInvalid, OSError) as error:
+        if place != file.metadata.num_rows:
+            raise OSError(f"it ends after {place:,} of {file.metadata.num_rows:,} rows")
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is damaged or not Parquet ({error}): fetch it again") from None
+
+
+def _plain(batch: pa.RecordBatch) -> Iterator[Row | _Bad]:
+    """The rows of a batch; Parquet lets text be no UTF-8 and dates lie beyond the year 9999."""
+    try:
+        yield from batch.to_pylist()
+        return
+    except (ValueError, OverflowError):
+        pass
+    for number in range(len(batch)):
+        row: Row = {}
+        try:
+            for name in batch.schema.names:
+                row[name] = batch.column(name)[number].as_py()
+        except (ValueError, OverflowError) as error:
+            yield _Bad(f"column {name!r} cannot be read ({error})")
+            continue
+        yield row
 
 
 def _open(path: Path) -> BinaryIO:
@@ -191,4 +250,6 @@ _READERS: dict[str, Callable[[Path], Iterator[tuple[int, Row | _Bad]]]] = {
     "csv": _csv,
     "parquet": _parquet,
 }
+# What the csv module says of a file that ends inside quotes.
+_UNCLOSED = "unexpected end of data"
 _SUFFIXES = ".jsonl, .json, .csv (each also with .gz) or .parquet"

@@ -138,7 +138,8 @@ def parse(content: dict[str, Any], *, name: str) -> Params:
 
 def _explain(entry: Any) -> str:
     loc = [str(part) for part in entry["loc"]]
-    key = ".".join(loc)
+    # A filter's kind, by which its model is chosen, is no part of its key.
+    key = ".".join(loc[:2] + loc[3:] if loc[:1] == ["filters"] and len(loc) > 3 else loc)
     if entry["type"] == "extra_forbidden":
         return f"unknown key {key}{_nearest(loc[-1], _keys_beside(loc))}"
     if entry["type"] == "missing":
