@@ -77,10 +77,10 @@ def final_answer(text: str) -> str | None:
 
 
 # Scripts without blanks between words: each character is a unit.
-_UNSPACED = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+UNSPACED = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 # A row of dashes or dots is one unit: what it is made of says nothing.
 _ROWS = "|".join(rf"\{sign}{{3,}}" for sign in "-=*~#.")
-_UNIT = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+|{_ROWS}|[^\w\s]")
+_UNIT = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+|{_ROWS}|[^\w\s]")
 
 
 def units(text: str) -> list[str]:

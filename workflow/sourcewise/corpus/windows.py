@@ -27,14 +27,13 @@ class Windows(NamedTuple):
 
 def windows(tokens: Hashes, texts: Indices, n: int) -> Windows:
     """Every run of n tokens within a text; `texts` has the text of each token."""
-    count = len(tokens) - n + 1
-    if count <= 0:
-        return Windows(np.empty(0, np.uint64), np.empty(0, np.int64), np.empty(0, np.int64))
-    hashes = np.zeros(count, dtype=np.uint64)
-    for place in range(n):
-        hashes *= _STEP
-        hashes += tokens[place : place + count]
-    starts = np.flatnonzero(texts[:count] == texts[n - 1 :])
+    hashes, length = tokens, 1
+    # Runs of twice the length are two runs: a few steps instead of n.
+    for bit in f"{n:b}"[1:]:
+        hashes, length = hashes[:-length] * _STEP**length + hashes[length:], 2 * length
+        if bit == "1":
+            hashes, length = hashes[:-1] * _STEP + tokens[length:], length + 1
+    starts = np.flatnonzero(texts[: len(hashes)] == texts[n - 1 :])
     return Windows(hashes[starts], texts[starts], starts)
 
 
