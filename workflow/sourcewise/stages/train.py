@@ -66,6 +66,7 @@ def describe(
             f"student {name}: dataset {student.dataset!r} has no example in {examples[0]}: "
             "loosen its filters or min_score, or remove the student"
         )
+    check_context(base, train.max_length)
     processes = int(os.environ.get("SOURCEWISE_PROCESSES", "1"))
     if processes < 1 or train.global_batch % processes:
         raise ValueError(
@@ -86,6 +87,23 @@ def describe(
         processes=processes,
         directory=str(work),
     )
+
+
+def check_context(base: Path, max_length: int) -> None:
+    """Raises ValueError where rows of `max_length` tokens are longer than what the base was made for.
+
+    A base without a limit in its config.json passes; one that stretches its positions has its factor more.
+    """
+    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    config = config.get("text_config", config)
+    positions = config.get("max_position_embeddings")
+    stretched = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    factor = stretched.get("factor") or 1.0
+    if positions is not None and max_length > positions * factor:
+        raise ValueError(
+            f"train.max_length {max_length:,} exceeds the {positions:,} positions of train.base {base} "
+            "(max_position_embeddings in its config.json): lower it, or choose a base with a longer context"
+        )
 
 
 def digests(base: Path, examples: Path, deepspeed: Path) -> dict[str, str]:
