@@ -36,6 +36,7 @@ from sourcewise.training import rows
 from sourcewise.training.job import Job, last_checkpoint
 from sourcewise.training.packing import n_filled, training_rows
 from sourcewise.training.sft import attention
+from sourcewise.training.speed import parameters, utilisation
 
 STUDENT = Student(dataset="math", seed=3)
 LENGTHS = (3, 40, 11, 25, 7, 60, 18, 2)
@@ -75,6 +76,7 @@ def settings(base: Path, **changes: Any) -> Train:
 class Made(NamedTuple):
     out: Path
     loss: Path
+    speed: Path
     metrics: Path
 
     def steps(self) -> list[dict[str, str]]:
@@ -86,7 +88,12 @@ class Made(NamedTuple):
 
 
 def places(directory: Path) -> Made:
-    return Made(directory / "s", directory / "loss.csv", directory / "training.json")
+    return Made(
+        directory / "s",
+        directory / "loss.csv",
+        directory / "speed.csv",
+        directory / "training.json",
+    )
 
 
 def train(directory: Path, base: Path, examples: list[Example] | None, **changes: Any) -> Made:
@@ -232,6 +239,47 @@ def test_training_says_what_it_did(student: Made) -> None:
     # Two of 40 steps warm up; a step counts the rate before it.
     assert max(steps, key=lambda step: float(step["learning_rate"]))["step"] == "3"
     assert numbers["final_loss"] < float(steps[0]["loss"]) - 1
+    assert all(float(step["grad_norm"]) > 0 for step in steps)
+    # Every step sees all tokens, and a filler for each row that its batch of 16 lacks.
+    fillers = 16 - numbers["packed_rows"]
+    assert {int(step["tokens"]) for step in steps} == {numbers["tokens_per_epoch"] + fillers}
+    full = numbers["packed_rows"] * 128
+    assert numbers["packing_fill"] == pytest.approx(numbers["tokens_per_epoch"] / full)
+    with student.speed.open() as file:
+        speeds = list(csv.DictReader(file))
+    assert [speed["step"] for speed in speeds] == [step["step"] for step in steps]
+    for speed, step in zip(speeds, steps, strict=True):
+        rate = int(step["tokens"]) / float(speed["seconds"])
+        assert float(speed["tokens_per_second"]) == pytest.approx(rate, rel=0.01)
+        assert speed["mfu"] == "", "the peak of a CPU is not known"
+
+
+def test_a_students_card_names_its_dataset_by_digest(student: Made) -> None:
+    content = (student.out / "README.md").read_text()
+    examples = student.out.with_name("examples.parquet")
+    assert hashlib.sha256(examples.read_bytes()).hexdigest() in content
+    assert "dataset `math`" in content
+    assert "| seed | 3 |" in content
+    assert f"{len(EXAMPLES) + 1:,} examples, 1 of them too long" in content
+    assert "README.md" in json.loads((student.out / "fingerprint.json").read_text())
+
+
+def test_utilisation_is_the_share_of_the_peak_and_no_guess() -> None:
+    rate = {"parameters": 7_000_000_000, "processes": 8}
+    h100 = utilisation(80_000, device="NVIDIA H100 80GB HBM3", **rate)
+    assert h100 == pytest.approx(6 * 7e9 * 80_000 / (8 * 989e12))
+    pcie = utilisation(80_000, device="NVIDIA H100 PCIe", **rate)
+    assert pcie == pytest.approx(6 * 7e9 * 80_000 / (8 * 756e12))
+    assert utilisation(80_000, device="", **rate) is None
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_parameters_that_only_look_up_do_not_count(tied: bool, tmp_path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(tiny_qwen.build(tmp_path / "base", tied=tied))
+    multiplied = (
+        sum(p.numel() for p in model.model.parameters()) - model.model.embed_tokens.weight.numel()
+    )
+    assert parameters(model) == multiplied + model.lm_head.weight.numel()
 
 
 def test_a_student_stops_at_the_end_of_its_turn(student: Made, base: Path) -> None:
@@ -252,7 +300,7 @@ def test_a_student_stops_at_the_end_of_its_turn(student: Made, base: Path) -> No
 
 def test_nothing_is_left_beside_the_student(student: Made) -> None:
     names = {path.name for path in student.out.parent.iterdir()}
-    assert names == {"s", "loss.csv", "training.json", "examples.parquet"}
+    assert names == {"s", "loss.csv", "speed.csv", "training.json", "examples.parquet"}
 
 
 def test_a_killed_training_continues_to_the_same_bytes(
@@ -353,7 +401,8 @@ def test_a_student_without_dataset_is_the_base_unchanged(base: Path, tmp_path: P
     for name, digest in digests.items():
         assert (made.out / name).read_bytes() == (base / name).read_bytes()
         assert digest == hashlib.sha256((base / name).read_bytes()).hexdigest()
-    assert made.loss.read_text() == "step,epoch,loss,learning_rate\n"
+    assert made.loss.read_text() == "step,epoch,loss,grad_norm,learning_rate,tokens\n"
+    assert made.speed.read_text() == "step,seconds,tokens_per_second,mfu\n"
     assert made.numbers() == {"student": "s", "trained": False, "steps": 0}
 
 
@@ -395,7 +444,7 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_checkpoin
     assert drawn.startswith(f"query {99:032x}, t, attempt 1: look at these examples")
     assert step - 4 < kept < step
     checkpoints = tmp_path / ".s.training/checkpoints"
-    assert max(int(path.name.partition("-")[2]) for path in checkpoints.iterdir()) == kept
+    assert max(int(path.name.partition("-")[2]) for path in checkpoints.glob("c*")) == kept
     weights = load_file(checkpoints / f"checkpoint-{kept}/model.safetensors")
     assert weights.pop("model.embed_tokens.weight").isnan().any(dim=1).sum() == 1
     assert all(tensor.isfinite().all() for tensor in weights.values())

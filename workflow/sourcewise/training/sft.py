@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sourcewise import tables
 from sourcewise.progress import Progress
-from sourcewise.training import export, packing, rows
+from sourcewise.training import export, packing, rows, speed
 from sourcewise.training.job import Job, last_checkpoint
 from sourcewise.training.trainer import NotFiniteError, supervised
 
@@ -194,13 +194,21 @@ def fit(
 
 
 def record(job: Job, trainer: Any) -> None:
-    """Writes the history of the training, one entry a step."""
+    """Writes the history of the training, one entry a step, and what its speed is measured by."""
+    import torch
+
+    names = ("step", "epoch", "loss", "grad_norm", "learning_rate", "tokens", "seconds")
     steps = [
-        {key: entry[key] for key in ("step", "epoch", "loss", "learning_rate")}
+        {name: entry[name] for name in names}
         for entry in trainer.state.log_history
         if "loss" in entry
     ]
-    history = {"packed_rows": packing.n_filled(trainer.train_dataset), "steps": steps}
+    history = {
+        "packed_rows": packing.n_filled(trainer.train_dataset),
+        "parameters": speed.parameters(trainer.accelerator.unwrap_model(trainer.model_wrapped)),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "",
+        "steps": steps,
+    }
     job.history.write_text(json.dumps(history), encoding="utf-8")
 
 

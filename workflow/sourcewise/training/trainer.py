@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ class NotFiniteError(ValueError):
 def supervised(rows: Path, **arguments: Any) -> Any:
     """An SFTTrainer of these arguments over `packing.training_rows` of the file `rows`.
 
+    Entries of its history also have the `seconds` and `tokens` since the one before; fillers count.
+
     transformers shows the mean of earlier losses in place of such a loss and trains on; DeepSpeed has changed
     the weights by the time that it tells the gradient. Training therefore ends with NotFiniteError before
     that step is saved: the last checkpoint on the disk comes from finite steps.
@@ -30,6 +33,7 @@ def supervised(rows: Path, **arguments: Any) -> Any:
         def __init__(self) -> None:
             super().__init__(**arguments)
             self.drawn: list[int] = []
+            self.logged, self.n_tokens = time.perf_counter(), 0.0
             collate = self.data_collator
             self.data_collator = lambda rows: {
                 **collate(rows),
@@ -52,6 +56,12 @@ def supervised(rows: Path, **arguments: Any) -> Any:
             if (norm := logs.get("grad_norm")) is not None:
                 check("gradient", norm if norm >= 0 else math.nan, self.drawn)
             super().log(logs, *given)
+            now, n_tokens = time.perf_counter(), logs.get("num_tokens", self.n_tokens)
+            self.state.log_history[-1] |= {
+                "seconds": now - self.logged,
+                "tokens": int(n_tokens - self.n_tokens),
+            }
+            self.logged, self.n_tokens = now, n_tokens
 
     trainer = Supervised()
 
