@@ -11,22 +11,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
-from typing import NamedTuple
 
 import pyarrow.parquet as pq
 from figure import Figure, print_table
+from jobs import Spent, job, run
 from make_corpus import DEFECTS, PAPER_ROWS, PLANTED, make
 
 from sourcewise.dag.shards import before, shards
@@ -107,14 +104,6 @@ def _beside(what: str, ours: float, blocks: str, theirs: float | None, least: fl
     return Figure(f"{what}, rows per CPU-second", f"{ours:,.0f}", said, f"≥ {least} x", ok)
 
 
-class Spent(NamedTuple):
-    """Seconds by the clock and of processor, and the peak memory of a job in GiB."""
-
-    seconds: float
-    cpu: float
-    peak: float
-
-
 def figures(folder: Path, rows: int, python: str | None) -> Iterator[Figure]:
     """Times, memory, recall and precision of the stages that need no model."""
     peer = _asked(folder, python)
@@ -173,34 +162,6 @@ def _cleaning_beside(folder: Path, parts: list[str], peer: Peer) -> Iterator[Fig
         )
 
 
-def _run(jobs: Sequence[Sequence[str]]) -> Spent:
-    """Runs the jobs, two at a time."""
-
-    def job(arguments: Sequence[str]) -> tuple[float, float]:
-        command = [sys.executable, "-m", "sourcewise", *arguments]
-        running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        _, code, used = os.wait4(running.pid, 0)
-        if code:
-            raise SystemExit(f"bench_queries: exit status {code} of {shlex.join(command)}")
-        return used.ru_utime + used.ru_stime, used.ru_maxrss / 2**20
-
-    start = time.perf_counter()
-    with ThreadPoolExecutor(2) as pool:
-        spent = list(pool.map(job, jobs))
-    return Spent(
-        time.perf_counter() - start, sum(cpu for cpu, _ in spent), max(peak for _, peak in spent)
-    )
-
-
-def _job(stage: str, **options: object) -> list[str]:
-    """The arguments of a stage; a list is given as several values."""
-    words = [stage]
-    for name, value in options.items():
-        values = value if isinstance(value, list) else [value]
-        words += [f"--{name}", *map(str, values)]
-    return words
-
-
 def _clean(folder: Path, parts: list[str]) -> Spent:
     """Collects the parts as up to 20 sources and cleans them in shards of about a part."""
     out = folder / "cleaned"
@@ -215,12 +176,12 @@ def _clean(folder: Path, parts: list[str]) -> Spent:
             json.dumps(ORIGIN | {"files": files, "shards": len(group)})
         )
         tables = {"out": out / f"{name}.collected", "rejects": out / f"{name}.rejects"}
-        collects.append(_job("collect", name=name, seed=1, planted=[], origin=origin, **tables))
-    spent = [_run(collects)]
+        collects.append(job("collect", name=name, seed=1, planted=[], origin=origin, **tables))
+    spent = [run(collects)]
     known = shards(sources)
     for name in groups:
         cleans = [
-            _job(
+            job(
                 "clean",
                 collected=out / f"{name}.collected",
                 before=[out / f"{other}.kept" for other in before(shard, known)],
@@ -235,7 +196,7 @@ def _clean(folder: Path, parts: list[str]) -> Spent:
             for shard in known.values()
             if shard.sources == (name,)
         ]
-        spent.append(_run(cleans))
+        spent.append(run(cleans))
     seconds, cpu, peaks = zip(*spent, strict=True)
     return Spent(sum(seconds), sum(cpu), max(peaks))
 
@@ -243,9 +204,9 @@ def _clean(folder: Path, parts: list[str]) -> Spent:
 def _decontaminate(folder: Path, parts: list[str]) -> Spent:
     out = folder / "corpus"
     out.mkdir(exist_ok=True)
-    return _run(
+    return run(
         [
-            _job(
+            job(
                 "decontaminate",
                 queries=folder / "clean" / f"{part}.parquet",
                 dropped=[],
@@ -269,9 +230,9 @@ def _near(folder: Path, parts: list[str]) -> Spent:
     """The one job of near_duplicates over all parts."""
     out = folder / "near"
     out.mkdir(exist_ok=True)
-    return _run(
+    return run(
         [
-            _job(
+            job(
                 "near_duplicates",
                 queries=[folder / "clean" / f"{part}.parquet" for part in parts],
                 near=json.dumps(NEAR),

@@ -35,7 +35,12 @@ def tree(tmp_path: Path) -> Tree:
     ])  # fmt: skip
     write_dataset(made, "poor", [], [reject(one, "select", "below_min_score") for one in QUERIES])
     for name in RIGHT:
-        write_student(made, name, graded(name), "" if name == "base" else "1,0.5,2.0,1e-4\n2,1,1,0")
+        write_student(
+            made,
+            name,
+            graded(name),
+            "" if name == "base" else "1,0.5,2.0,3.0,1e-4,100\n2,1,1,4.0,0,100",
+        )
     return made
 
 

@@ -168,8 +168,10 @@ def write_student(tree: Tree, name: str, grades: list[Verdict], losses: str = ""
     tables.write(folder / "exam.samples.parquet", Response, samples)
     tables.write(folder / "exam.grades.parquet", Verdict, grades)
     tree.json(f"students/{name}/training.json", {"student": name, "steps": 2, "trained": True})
-    header = "step,epoch,loss,learning_rate\n"
-    (tree.data / f"students/{name}/loss.csv").write_text(header + losses)
+    folder = tree.data / "students" / name
+    (folder / "loss.csv").write_text(f"step,epoch,loss,grad_norm,learning_rate,tokens\n{losses}")
+    speeds = "1,0.5,200.0,\n2,0.4,250.0,\n" if losses else ""
+    (folder / "speed.csv").write_text(f"step,seconds,tokens_per_second,mfu\n{speeds}")
 
 
 def graded(name: str) -> list[Verdict]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from sourcewise import tables
+from sourcewise.corpus.tokens import words
 from sourcewise.filters import ngram, perplexity, structure
 from sourcewise.params.datasets import (
     Dataset,
@@ -191,9 +192,9 @@ def _ngrams(n: int, max_count: int, *texts: str) -> list[str]:
 
 
 def test_an_ngram_seen_more_often_than_allowed_drops_every_response_that_holds_it() -> None:
-    texts = ["x a b c", "a b c y", "a b, c", "c b a"]
-    assert _ngrams(3, 2, *texts) == []
-    assert _ngrams(3, 1, *texts) == ["x a b c", "a b c y"]
+    texts = ["x a b c", "a b c y", "A b, c.", "c b a", "a b"]
+    assert _ngrams(3, 3, *texts) == []
+    assert _ngrams(3, 2, *texts) == ["x a b c", "a b c y", "A b, c."]
 
 
 def test_occurrences_within_one_response_count() -> None:
@@ -206,7 +207,7 @@ def test_tags_are_no_part_of_an_ngram() -> None:
     assert _ngrams(2, 1, "<think>so 2</think>", "<answer>so</answer> 2") != []
 
 
-def test_a_row_of_dashes_is_one_token_and_no_ngram() -> None:
+def test_signs_are_no_part_of_an_ngram() -> None:
     assert _ngrams(3, 1, "a\n--------------\nb", "c\n--------------\nd", "-" * 90) == []
 
 
@@ -216,18 +217,21 @@ def test_a_response_shorter_than_the_ngram_stays() -> None:
 
 def test_the_frequent_ngram_and_its_count_are_kept() -> None:
     spec = NgramFilter(filter="ngram", n=3, max_count=1)
-    twice = _candidate("so a b c"), _candidate("a b c")
-    assert ngram.prepare(spec, _all(*twice), ())(twice[0]) == ("frequent", "2 x a b c")
+    twice = _candidate("So $x$: 1,000 \\cdot 2.5 = y"), _candidate("1000 2.5 y")
+    assert ngram.prepare(spec, _all(*twice), ())(twice[0]) == ("frequent", "2 x 1000 2.5 y")
+
+
+WORD = st.sampled_from(["a", "B", "1,000", "2.5", "\u4f60\u597d", "\u2019", "\\frac", "+"])
 
 
 @given(
-    st.lists(st.lists(st.sampled_from("abc"), max_size=9).map(" ".join), max_size=8),
+    st.lists(st.lists(WORD, max_size=9).map(" ".join), max_size=8),
     st.integers(1, 4),
     st.integers(1, 4),
 )
 def test_counts_are_exact(texts: list[str], n: int, max_count: int) -> None:
     def grams(text: str) -> list[tuple[str, ...]]:
-        tokens = units(text)
+        tokens = words(text)
         return [tuple(tokens[i : i + n]) for i in range(len(tokens) - n + 1)]
 
     counts = Counter(gram for text in texts for gram in grams(text))
@@ -235,10 +239,25 @@ def test_counts_are_exact(texts: list[str], n: int, max_count: int) -> None:
     assert _ngrams(n, max_count, *texts) == expected
 
 
-def test_shared_buckets_do_not_change_the_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    texts = [f"{n} {n + 1} {n + 2}" for n in range(60)] + ["a b c"] * 3
-    monkeypatch.setattr(ngram, "BUCKET_BITS", 2)
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"FEWEST": 4, "MOST": 4},
+        {"FEWEST": 2, "MOST": 1 << 16},
+        {"FEWEST": 2, "MOST": 1 << 16, "BATCH": 1, "PENDING": 1},
+    ],
+    ids=["slots are shared", "slots grow", "batches are small"],
+)
+def test_how_it_is_counted_does_not_change_the_counts(
+    limits: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["a b c"] * 2 + [f"{n} {n + 1} {n + 2}" for n in range(60)] + ["a b c"]
+    for name, value in limits.items():
+        monkeypatch.setattr(ngram, name, value)
     assert _ngrams(3, 2, *texts) == ["a b c"] * 3
+    assert _ngrams(3, 3, *texts) == []
+    assert _ngrams(1, 255, *["x"] * 256) == ["x"] * 256
+    assert _ngrams(1, 256, *["x"] * 256) == []
 
 
 Row = tuple[str, str, str, float | None]

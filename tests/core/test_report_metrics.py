@@ -92,11 +92,13 @@ def test_the_loss_has_a_row_per_student_and_step(tree: Tree) -> None:
         {"student": "good", "step": 2.0, "loss": 1.0},
     ]
     assert {row["student"] for row in rows(tree, "loss")} == {"good", "poor"}
+    assert [row["grad_norm"] for row in rows(tree, "gradient")[:2]] == [3.0, 4.0]
+    assert [row["tokens_per_second"] for row in rows(tree, "speed")[:2]] == [200.0, 250.0]
 
 
 def test_a_long_training_is_drawn_with_few_points(tree: Tree) -> None:
-    lines = [f"{step},0.1,{1 / step},1e-4" for step in range(1, 4001)]
-    header = "step,epoch,loss,learning_rate"
+    lines = [f"{step},0.1,{1 / step},1.0,1e-4,9" for step in range(1, 4001)]
+    header = "step,epoch,loss,grad_norm,learning_rate,tokens"
     (tree.data / "students/good/loss.csv").write_text("\n".join([header, *lines]))
     tree.report()
     assert 200 < sum(row["student"] == "good" for row in rows(tree, "loss")) <= 300
@@ -117,7 +119,7 @@ def test_equal_data_give_equal_files(tree: Tree) -> None:
     tree.report()
     files = [path for path in tree.root.glob("[mp]*/**/*.json") if path.is_file()]
     first = {path: path.read_bytes() for path in files}
-    assert len(first) == 11
+    assert len(first) == 13
     tree.report()
     assert {path: path.read_bytes() for path in files} == first
 

@@ -205,7 +205,8 @@ def test_a_teacher_without_a_manifest_is_an_error(tmp_path: Path, changes: Any) 
 
 def test_a_recipe_that_selects_nothing_is_an_error_with_the_reasons(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=r"a at min_score 0.9 selects nothing.*below_min_score': 2"
+        ValueError,
+        match=r"a at min_score 0.9 selects nothing: corpus 2 > selected 0.*below_min_score': 2",
     ):
         _select(tmp_path, {"a": {"p": [0.0], "q": [0.5]}}, _recipe())
     assert not (tmp_path / "selected.parquet").exists()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import json
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +19,12 @@ import pyarrow as pa
 import pytest
 import tiny_qwen
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from sourcewise import tables
 from sourcewise.chat import exchanges
@@ -26,6 +34,9 @@ from sourcewise.stages import train as stage
 from sourcewise.tables import Example, Message
 from sourcewise.training import rows
 from sourcewise.training.job import Job, last_checkpoint
+from sourcewise.training.packing import n_filled, training_rows
+from sourcewise.training.sft import attention
+from sourcewise.training.speed import parameters, utilisation
 
 STUDENT = Student(dataset="math", seed=3)
 LENGTHS = (3, 40, 11, 25, 7, 60, 18, 2)
@@ -65,6 +76,7 @@ def settings(base: Path, **changes: Any) -> Train:
 class Made(NamedTuple):
     out: Path
     loss: Path
+    speed: Path
     metrics: Path
 
     def steps(self) -> list[dict[str, str]]:
@@ -76,7 +88,12 @@ class Made(NamedTuple):
 
 
 def places(directory: Path) -> Made:
-    return Made(directory / "s", directory / "loss.csv", directory / "training.json")
+    return Made(
+        directory / "s",
+        directory / "loss.csv",
+        directory / "speed.csv",
+        directory / "training.json",
+    )
 
 
 def train(directory: Path, base: Path, examples: list[Example] | None, **changes: Any) -> Made:
@@ -136,7 +153,9 @@ def test_an_example_that_does_not_end_with_the_assistant_is_an_error(base: Path)
 
 
 def test_examples_over_the_row_length_are_left_out_and_none_is_cut(tmp_path: Path) -> None:
-    stream = [rows.Row(list(range(n)), [rows.IGNORED] * (n - 1) + [7]) for n in (5, 9, 8, 30)]
+    stream = [
+        rows.Row(list(range(n)), [rows.IGNORED] * (n - 1) + [7], f"row {n}") for n in (5, 9, 8, 30)
+    ]
     progress = Progress("rows", 4, "examples")
     counts = rows.write(tmp_path / "rows.arrow", stream, max_length=8, progress=progress)
     kept = pa.ipc.open_stream(tmp_path / "rows.arrow").read_all()
@@ -152,6 +171,65 @@ def test_packed_examples_do_not_see_each_other(student: Made, base: Path) -> Non
     assert first == pytest.approx(separate_loss(base, EXAMPLES), abs=1e-5)
 
 
+def written(tmp_path: Path, base: Path, examples: list[Example]) -> tuple[Path, list[rows.Row]]:
+    made = list(rows.rows(AutoTokenizer.from_pretrained(base), examples, system=None))
+    path = tmp_path / "rows.arrow"
+    rows.write(path, made, max_length=128, progress=Progress("rows", len(made), "examples"))
+    return path, made
+
+
+def test_training_draws_every_example_once_packed_or_not(base: Path, tmp_path: Path) -> None:
+    path, made = written(tmp_path, base, EXAMPLES)
+    for packing in (True, False):
+        drawn = training_rows(path, max_length=128, packing=packing, multiple_of=8)
+        found = []
+        assert len(drawn) in (8, 16)
+        for row in drawn:
+            ends = list(itertools.accumulate(row["seq_lengths"], initial=0))
+            if set(row["labels"]) == {rows.IGNORED}:
+                assert ends[-1] == 1
+                continue
+            for start, end in itertools.pairwise(ends):
+                found.append((list(row["input_ids"][start:end]), list(row["labels"][start:end])))
+        assert sorted(found) == sorted((row.input_ids, row.labels) for row in made)
+        assert (n_filled(drawn) < len(made)) == packing
+        assert len(drawn[0]["input_ids"]) == len(drawn[[0]]["input_ids"][0]) <= 128
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_packed_and_alone_examples_have_the_same_loss_and_gradients(
+    tied: bool, tmp_path: Path
+) -> None:
+    """The batches are those of training: its rows, TRL's collator, the attention that it asks for."""
+    base = tiny_qwen.build(tmp_path / "base", tied=tied)
+    path, made = written(tmp_path, base, EXAMPLES)
+    collate = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)
+
+    def gradients(batches: list[list[Any]]) -> tuple[float, dict[str, torch.Tensor]]:
+        model = AutoModelForCausalLM.from_pretrained(
+            base, dtype=torch.float32, attn_implementation=attention("float32")
+        )
+        total = 0.0
+        n = sum(label != rows.IGNORED for row in made for label in row.labels)
+        for batch in batches:
+            # As TRL calls it: transformers tells packed examples apart only where it keeps no cache.
+            loss = model(**collate(batch), use_cache=False, num_items_in_batch=n).loss
+            loss.backward()
+            total += loss.item()
+        return total, {name: p.grad for name, p in model.named_parameters()}
+
+    packed = list(training_rows(path, max_length=128, packing=True, multiple_of=16))
+    single = training_rows(path, max_length=128, packing=False, multiple_of=1)
+    assert max(len(row["seq_lengths"]) for row in packed) > 1
+    together = gradients([packed])
+    alone = gradients([[row] for row in single])
+    assert together[0] == pytest.approx(alone[0], abs=1e-5)
+    assert together[0] == pytest.approx(separate_loss(base, EXAMPLES), abs=1e-5)
+    for name, gradient in alone[1].items():
+        assert gradient.abs().max() > 1e-3, name
+        torch.testing.assert_close(together[1][name], gradient, rtol=0, atol=1e-5)
+
+
 def test_training_says_what_it_did(student: Made) -> None:
     numbers = student.numbers()
     assert (numbers["examples"], numbers["excluded_too_long"]) == (len(EXAMPLES) + 1, 1)
@@ -161,6 +239,47 @@ def test_training_says_what_it_did(student: Made) -> None:
     # Two of 40 steps warm up; a step counts the rate before it.
     assert max(steps, key=lambda step: float(step["learning_rate"]))["step"] == "3"
     assert numbers["final_loss"] < float(steps[0]["loss"]) - 1
+    assert all(float(step["grad_norm"]) > 0 for step in steps)
+    # Every step sees all tokens, and a filler for each row that its batch of 16 lacks.
+    fillers = 16 - numbers["packed_rows"]
+    assert {int(step["tokens"]) for step in steps} == {numbers["tokens_per_epoch"] + fillers}
+    full = numbers["packed_rows"] * 128
+    assert numbers["packing_fill"] == pytest.approx(numbers["tokens_per_epoch"] / full)
+    with student.speed.open() as file:
+        speeds = list(csv.DictReader(file))
+    assert [speed["step"] for speed in speeds] == [step["step"] for step in steps]
+    for speed, step in zip(speeds, steps, strict=True):
+        rate = int(step["tokens"]) / float(speed["seconds"])
+        assert float(speed["tokens_per_second"]) == pytest.approx(rate, rel=0.01)
+        assert speed["mfu"] == "", "the peak of a CPU is not known"
+
+
+def test_a_students_card_names_its_dataset_by_digest(student: Made) -> None:
+    content = (student.out / "README.md").read_text()
+    examples = student.out.with_name("examples.parquet")
+    assert hashlib.sha256(examples.read_bytes()).hexdigest() in content
+    assert "dataset `math`" in content
+    assert "| seed | 3 |" in content
+    assert f"{len(EXAMPLES) + 1:,} examples, 1 of them too long" in content
+    assert "README.md" in json.loads((student.out / "fingerprint.json").read_text())
+
+
+def test_utilisation_is_the_share_of_the_peak_and_no_guess() -> None:
+    rate = {"parameters": 7_000_000_000, "processes": 8}
+    h100 = utilisation(80_000, device="NVIDIA H100 80GB HBM3", **rate)
+    assert h100 == pytest.approx(6 * 7e9 * 80_000 / (8 * 989e12))
+    pcie = utilisation(80_000, device="NVIDIA H100 PCIe", **rate)
+    assert pcie == pytest.approx(6 * 7e9 * 80_000 / (8 * 756e12))
+    assert utilisation(80_000, device="", **rate) is None
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_parameters_that_only_look_up_do_not_count(tied: bool, tmp_path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(tiny_qwen.build(tmp_path / "base", tied=tied))
+    multiplied = (
+        sum(p.numel() for p in model.model.parameters()) - model.model.embed_tokens.weight.numel()
+    )
+    assert parameters(model) == multiplied + model.lm_head.weight.numel()
 
 
 def test_a_student_stops_at_the_end_of_its_turn(student: Made, base: Path) -> None:
@@ -181,7 +300,7 @@ def test_a_student_stops_at_the_end_of_its_turn(student: Made, base: Path) -> No
 
 def test_nothing_is_left_beside_the_student(student: Made) -> None:
     names = {path.name for path in student.out.parent.iterdir()}
-    assert names == {"s", "loss.csv", "training.json", "examples.parquet"}
+    assert names == {"s", "loss.csv", "speed.csv", "training.json", "examples.parquet"}
 
 
 def test_a_killed_training_continues_to_the_same_bytes(
@@ -241,6 +360,38 @@ def test_two_processes_train_a_model_with_tied_embeddings(
     assert not torch.equal(trained.lm_head.weight, before.lm_head.weight)
 
 
+@pytest.fixture(scope="module")
+def one_process(base: Path, tmp_path_factory: pytest.TempPathFactory) -> list[float]:
+    """The losses of 50 steps in one process under ZeRO-1."""
+    made = train(tmp_path_factory.mktemp("one"), base, MANY, **FIFTY)
+    return [float(step["loss"]) for step in made.steps()]
+
+
+MANY = [example(n, f"{n}+{n}?", f"<think>{'ab' * n}</think>{2 * n}") for n in range(2, 34)]
+# Two rows of packed examples go into each of 50 steps.
+FIFTY = {"epochs": None, "max_steps": 50, "global_batch": 2, "learning_rate": 1e-3}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage_of_zero", [2, 3])
+def test_two_processes_take_the_steps_of_one(
+    stage_of_zero: int,
+    base: Path,
+    one_process: list[float],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sharding = stage.DEEPSPEED.with_name(f"zero{stage_of_zero}.json")
+    monkeypatch.setenv("SOURCEWISE_PROCESSES", "2")
+    monkeypatch.setenv("SOURCEWISE_DEEPSPEED", str(sharding))
+    made = train(tmp_path, base, MANY, **FIFTY)
+    assert made.numbers()["packed_rows"] % 2, "with an even number no row could be drawn twice"
+    losses = [float(step["loss"]) for step in made.steps()]
+    assert len(losses) == len(one_process) == 50
+    assert losses == pytest.approx(one_process, abs=1e-5)
+    assert losses[-1] < losses[0] - 1
+
+
 def test_a_student_without_dataset_is_the_base_unchanged(base: Path, tmp_path: Path) -> None:
     (base / "training.json").write_text("{}")
     made = train(tmp_path, base, None)
@@ -250,7 +401,8 @@ def test_a_student_without_dataset_is_the_base_unchanged(base: Path, tmp_path: P
     for name, digest in digests.items():
         assert (made.out / name).read_bytes() == (base / name).read_bytes()
         assert digest == hashlib.sha256((base / name).read_bytes()).hexdigest()
-    assert made.loss.read_text() == "step,epoch,loss,learning_rate\n"
+    assert made.loss.read_text() == "step,epoch,loss,grad_norm,learning_rate,tokens\n"
+    assert made.speed.read_text() == "step,seconds,tokens_per_second,mfu\n"
     assert made.numbers() == {"student": "s", "trained": False, "steps": 0}
 
 
@@ -268,6 +420,63 @@ def test_a_batch_that_does_not_divide_among_the_processes_is_refused(
     monkeypatch.setenv("SOURCEWISE_PROCESSES", "3")
     with pytest.raises(ValueError, match=r"global_batch 16 does not divide among 3 processes"):
         train(tmp_path, base, EXAMPLES)
+
+
+def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_checkpoint(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The base holds no number for one character, and one example has it."""
+    base = tiny_qwen.build(tmp_path / "base")
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    model = AutoModelForCausalLM.from_pretrained(base)
+    [broken] = tokenizer("~")["input_ids"]
+    with torch.no_grad():
+        model.model.embed_tokens.weight[broken] = torch.nan
+    model.save_pretrained(base)
+    examples = [example(n, f"{n}+{n}?", "<think>so</think>4") for n in range(20)]
+    examples.append(example(99, "~?", "<think>so</think>4"))
+    with pytest.raises(RuntimeError, match="training of s ended with 1"):
+        train(tmp_path, base, examples, packing=False, global_batch=1, epochs=1)
+    said = capfd.readouterr().err
+    found = re.search(r"the loss of step (\d+) is nan, drawn from (.*); kept: \S*-(\d+)\n", said)
+    assert found, said
+    step, drawn, kept = int(found[1]), found[2], int(found[3])
+    assert drawn.startswith(f"query {99:032x}, t, attempt 1: look at these examples")
+    assert step - 4 < kept < step
+    checkpoints = tmp_path / ".s.training/checkpoints"
+    assert max(int(path.name.partition("-")[2]) for path in checkpoints.glob("c*")) == kept
+    weights = load_file(checkpoints / f"checkpoint-{kept}/model.safetensors")
+    assert weights.pop("model.embed_tokens.weight").isnan().any(dim=1).sum() == 1
+    assert all(tensor.isfinite().all() for tensor in weights.values())
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_base_with_a_shorter_context_than_the_rows_is_refused(base: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"max_length 513 exceeds the 512 positions of train.base"):
+        train(tmp_path, base, EXAMPLES, max_length=513)
+    stretched = tmp_path / "stretched"
+    shutil.copytree(base, stretched)
+    config = json.loads((stretched / "config.json").read_text())
+    config["rope_parameters"] = {"rope_type": "yarn", "factor": 2.0, "rope_theta": 10000.0}
+    (stretched / "config.json").write_text(json.dumps(config))
+    stage.check_context(stretched, 1024)
+    with pytest.raises(ValueError, match="exceeds"):
+        stage.check_context(stretched, 1025)
+
+
+def test_a_tokenizer_that_cannot_write_a_tag_is_refused_where_an_example_has_it() -> None:
+    words = {"[UNK]": 0, "think": 1, "one": 2, "<|end|>": 3}
+    pieces = Tokenizer(WordLevel(words, unk_token="[UNK]"))
+    pieces.pre_tokenizer = Whitespace()
+    template = "{% for m in messages %}{{ m.content }} <|end|>{% endfor %}"
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=pieces, unk_token="[UNK]", eos_token="<|end|>", chat_template=template
+    )
+    assert list(rows.rows(tokenizer, [example(1, "one", "one")], system=None))
+    with pytest.raises(
+        ValueError, match=r"cannot write '</think>', it makes .*choose a train.base"
+    ):
+        list(rows.rows(tokenizer, [example(1, "one", "<think>one</think>")], system=None))
 
 
 def test_an_empty_dataset_is_refused_with_the_student_and_the_dataset(

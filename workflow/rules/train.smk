@@ -8,6 +8,7 @@ rule train:
     output:
         model="models/students/{student}/fingerprint.json",
         loss="data/students/{student}/loss.csv",
+        speed="data/students/{student}/speed.csv",
         training="data/students/{student}/training.json",
     log:
         "logs/train/{student}.log",
@@ -23,4 +24,4 @@ rule train:
     shell:
         "{resources.python} -m sourcewise train --name {wildcards.student} --train {params.train:q}"
         " --student {params.student:q} --examples {input.examples} --out {params.folder}"
-        " --loss {output.loss} --metrics {output.training} > {log} 2>&1"
+        " --loss {output.loss} --speed {output.speed} --metrics {output.training} > {log} 2>&1"

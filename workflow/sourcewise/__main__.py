@@ -30,6 +30,7 @@ COMMANDS = {
     "audit": "sourcewise.commands.audit",
     "ledger": "sourcewise.commands.ledger",
     "forecast": "sourcewise.commands.forecast",
+    "export": "sourcewise.commands.export",
 }
 
 

@@ -21,10 +21,10 @@ from sourcewise.tables import Contamination
 class Gathered:
     """The sections of params.yaml that the report explains, and the numbers behind it.
 
-    `waterfalls` maps a dataset to its steps, `losses` a student to (step, loss), `trainings` a student
-    to the content of its training.json, `parameters` is all that stands in the provenance. `audit` says how
-    often verifiers err, None where nobody counted; `forecast` what the teachers would take, None where nobody
-    asked, and `bases` maps a teacher to what a forecast of this run would hold for.
+    `waterfalls` maps a dataset to its steps; `losses`, `gradients` and `speeds` a student to (step, value),
+    `trainings` a student to the content of its training.json; `parameters` is all that stands in the
+    provenance. `audit` says how often verifiers err, None where nobody counted; `forecast` what the teachers
+    would take, None where nobody asked; `bases` maps a teacher to what a forecast of this run would hold for.
     """
 
     seed: int
@@ -44,5 +44,7 @@ class Gathered:
     evidence: list[Contamination]
     sizes: list[DatasetNumbers]
     losses: dict[str, list[tuple[float, float]]]
+    gradients: dict[str, list[tuple[float, float]]]
+    speeds: dict[str, list[tuple[float, float]]]
     trainings: dict[str, dict[str, Any]]
     parameters: dict[str, Any]

@@ -24,7 +24,9 @@ def plots(gathered: Gathered) -> dict[str, Rows]:
         "scores": list(_scores(gathered)),
         "acceptance": list(_acceptance(gathered)),
         "lengths": list(_lengths(gathered)),
-        "loss": list(_loss(gathered)),
+        "loss": list(_curves(gathered.losses, "loss")),
+        "gradient": list(_curves(gathered.gradients, "grad_norm")),
+        "speed": list(_curves(gathered.speeds, "tokens_per_second")),
     }
 
 
@@ -73,7 +75,7 @@ def _lengths(gathered: Gathered) -> Iterator[dict[str, Any]]:
             }
 
 
-def _loss(gathered: Gathered) -> Iterator[dict[str, Any]]:
-    for student, points in gathered.losses.items():
-        for step, loss in thinned(points):
-            yield {"student": student, "step": step, "loss": rounded(loss)}
+def _curves(curves: dict[str, list[tuple[float, float]]], name: str) -> Iterator[dict[str, Any]]:
+    for student, points in curves.items():
+        for step, value in thinned(points):
+            yield {"student": student, "step": step, name: rounded(value)}

@@ -1,8 +1,9 @@
 """Stage report: one page and one summary of all that the pipeline found.
 
 Reads, under `data`, the manifests, Query, Reject and Contamination tables of the corpus; Verdict,
-Response and Perplexity tables of every teacher; Reject and Example tables of every dataset; loss.csv and
-training.json of every student; Verdict and Response tables of every student at every graded benchmark;
+Response and Perplexity tables of every teacher; Reject and Example tables of every dataset; loss.csv,
+speed.csv and training.json of every student; Verdict and Response tables of every student at every
+graded benchmark;
 the files of imported teachers that carry published verdicts; an audit of the verifiers and a forecast.
 Writes an HTML file, a JSON file of all its numbers, and two folders of JSON files: the metrics and the tables
 of plots that DVC compares.
@@ -115,7 +116,14 @@ def run(
         },
         evidence=list(_shards(queries, "corpus", "contamination", Contamination)),
         sizes=sizes,
-        losses={name: list(_loss(data / f"students/{name}/loss.csv")) for name in students},
+        losses={name: _curve(data / f"students/{name}/loss.csv", "loss") for name in students},
+        gradients={
+            name: _curve(data / f"students/{name}/loss.csv", "grad_norm") for name in students
+        },
+        speeds={
+            name: _curve(data / f"students/{name}/speed.csv", "tokens_per_second")
+            for name in students
+        },
         trainings={name: _json(data / f"students/{name}/training.json") for name in students},
         parameters={"seed": seed} | {k: _plain(v) for k, v in explained.items()} | others,
     )
@@ -264,10 +272,10 @@ def _bases(teachers: dict[str, Teacher], distill: Distill, manifest: Path) -> di
     return {name: basis(teacher, distill, text) for name, teacher in teachers.items()}
 
 
-def _loss(path: Path) -> Iterator[tuple[float, float]]:
+def _curve(path: Path, column: str) -> list[tuple[float, float]]:
+    """Step and value of a column."""
     with path.open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            yield float(row["step"]), float(row["loss"])
+        return [(float(row["step"]), float(row[column])) for row in csv.DictReader(file)]
 
 
 def _score(data: Path, student: str, benchmark: str, confidence: float) -> scores.Score:

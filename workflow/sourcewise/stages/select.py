@@ -13,7 +13,7 @@ from sourcewise import tables
 from sourcewise.params.datasets import Dataset
 from sourcewise.progress import Progress
 from sourcewise.recipes import manifests
-from sourcewise.recipes.manifests import Distilled
+from sourcewise.recipes.manifests import Corpus, Distilled
 from sourcewise.recipes.selection import decide, order
 from sourcewise.tables import Query, Reject, Selected, TableWriter, Verdict
 
@@ -62,7 +62,7 @@ def run(
             limit = f"{entry.teacher}: {dataset.max_examples} are enough"
             reject(entry.query_id, sources[entry.query_id], "max_examples", limit)
         if not kept:
-            raise ValueError(_nothing(dataset, reasons))
+            raise ValueError(_nothing(dataset, corpus, reasons))
         tables.write(out, Selected, kept)
     progress.finish()
     print(f"select: {len(kept):,} attempts; not taken: {dict(reasons)}")
@@ -105,9 +105,10 @@ def _subset(
     return kept, [row for row in table if (row.query_id, row.teacher) not in chosen]
 
 
-def _nothing(dataset: Dataset, reasons: Counter[str]) -> str:
+def _nothing(dataset: Dataset, corpus: Corpus, reasons: Counter[str]) -> str:
+    n = sum(tables.count(corpus.queries(shard), Query) for shard in corpus.shards)
     return (
         f"the recipe of {', '.join(dataset.teachers)} at min_score {dataset.min_score} selects "
-        f"nothing; not taken: {dict(reasons)}; lower min_score, shorten solved_by or look at the "
-        "verdicts"
+        f"nothing: corpus {n:,} > selected 0; not taken: {dict(reasons)}; lower min_score, shorten "
+        "solved_by or look at the verdicts"
     )

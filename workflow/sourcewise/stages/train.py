@@ -1,7 +1,8 @@
 """Fine-tunes the base model into a student on one dataset: Example rows in, a Hugging Face directory out.
 
-Also writes loss.csv (step, epoch, loss, learning_rate) and training.json. How many processes train and how
-DeepSpeed shards the model are matters of the machine: `$SOURCEWISE_PROCESSES` and `$SOURCEWISE_DEEPSPEED`.
+Also writes loss.csv (what every step gave), speed.csv (what it took) and training.json. How many processes
+train and how DeepSpeed shards the model are matters of the machine: `$SOURCEWISE_PROCESSES` and
+`$SOURCEWISE_DEEPSPEED`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,12 @@ from sourcewise import pretrained, tables
 from sourcewise.params.students import Student, Train
 from sourcewise.training import launch
 from sourcewise.training.job import Job, last_checkpoint
+from sourcewise.training.model_card import model_card
+from sourcewise.training.speed import utilisation
 
-COLUMNS = ("step", "epoch", "loss", "learning_rate")
+LOSS = ("step", "epoch", "loss", "grad_norm", "learning_rate", "tokens")
+# Apart from the rest: these differ from run to run.
+SPEED = ("step", "seconds", "tokens_per_second", "mfu")
 DEEPSPEED = Path(__file__).parents[2] / "deepspeed" / "zero1.json"
 
 
@@ -34,6 +40,7 @@ def run(
     examples: tuple[Path, ...],
     out: Path,
     loss: Path,
+    speed: Path,
     metrics: Path,
 ) -> None:
     """Trains the student `name`; without examples it is the base model, unchanged."""
@@ -44,10 +51,12 @@ def run(
         enter(job)
         launch.run(job)
         steps, numbers = outcome(job)
+        write(work / "model/README.md", model_card(job, str(student.dataset), numbers))
     else:
         copy(base, work / "model")
         steps, numbers = [], {"student": name, "trained": False, "steps": 0}
-    write(loss, table(steps))
+    write(loss, table(LOSS, steps))
+    write(speed, table(SPEED, steps))
     write(metrics, json.dumps(numbers, indent=1) + "\n")
     pretrained.seal(work / "model")
     shutil.rmtree(out, ignore_errors=True)
@@ -66,6 +75,7 @@ def describe(
             f"student {name}: dataset {student.dataset!r} has no example in {examples[0]}: "
             "loosen its filters or min_score, or remove the student"
         )
+    check_context(base, train.max_length)
     processes = int(os.environ.get("SOURCEWISE_PROCESSES", "1"))
     if processes < 1 or train.global_batch % processes:
         raise ValueError(
@@ -86,6 +96,23 @@ def describe(
         processes=processes,
         directory=str(work),
     )
+
+
+def check_context(base: Path, max_length: int) -> None:
+    """Raises ValueError where rows of `max_length` tokens are longer than what the base was made for.
+
+    A base without a limit in its config.json passes; one that stretches its positions has its factor more.
+    """
+    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    config = config.get("text_config", config)
+    positions = config.get("max_position_embeddings")
+    stretched = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    factor = stretched.get("factor") or 1.0
+    if positions is not None and max_length > positions * factor:
+        raise ValueError(
+            f"train.max_length {max_length:,} exceeds the {positions:,} positions of train.base {base} "
+            "(max_position_embeddings in its config.json): lower it, or choose a base with a longer context"
+        )
 
 
 def digests(base: Path, examples: Path, deepspeed: Path) -> dict[str, str]:
@@ -127,10 +154,10 @@ def enter(job: Job) -> None:
 
 
 def outcome(job: Job) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The steps of loss.csv and the numbers of training.json."""
+    """The steps of loss.csv and speed.csv, and the numbers of training.json."""
     history = json.loads(job.history.read_text(encoding="utf-8"))
     counts = json.loads(job.counts.read_text(encoding="utf-8"))
-    steps = history["steps"]
+    steps = [step | _speed(step, history, job.processes) for step in history["steps"]]
     last = [step["loss"] for step in steps[-max(1, len(steps) // 10) :]]
     return steps, {
         "student": job.name,
@@ -140,6 +167,7 @@ def outcome(job: Job) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         "tokens_per_epoch": counts["tokens"],
         "response_tokens_per_epoch": counts["response_tokens"],
         "packed_rows": history["packed_rows"],
+        "packing_fill": counts["tokens"] / (history["packed_rows"] * job.train.max_length),
         "steps": len(steps),
         "epochs": steps[-1]["epoch"],
         # The mean of the last tenth: the loss of a single batch is noise.
@@ -147,10 +175,26 @@ def outcome(job: Job) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     }
 
 
-def table(steps: list[dict[str, Any]]) -> str:
-    """loss.csv."""
+def _speed(step: dict[str, Any], history: dict[str, Any], processes: int) -> dict[str, Any]:
+    """Tokens a second, and the share of the devices' peak where that is known."""
+    rate = step["tokens"] / step["seconds"]
+    mfu = utilisation(
+        rate,
+        parameters=history["parameters"],
+        device=history["device"],
+        processes=processes,
+    )
+    return {
+        "seconds": f"{step['seconds']:.4f}",
+        "tokens_per_second": f"{rate:.1f}",
+        "mfu": "" if mfu is None else f"{mfu:.4f}",
+    }
+
+
+def table(columns: Sequence[str], steps: list[dict[str, Any]]) -> str:
+    """The columns of the steps as CSV."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n", extrasaction="ignore")
     writer.writeheader()
     writer.writerows(steps)
     return text.getvalue()

@@ -46,7 +46,7 @@ class Job(BaseModel):
 
     @property
     def history(self) -> Path:
-        """Loss and learning rate of every step, with the number of packed rows."""
+        """What every step gave and took, the number of packed rows, and what the speed is measured by."""
         return Path(self.directory, "history.json")
 
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from sourcewise import tables
 from sourcewise.progress import Progress
-from sourcewise.training import export, rows
+from sourcewise.training import export, packing, rows, speed
 from sourcewise.training.job import Job, last_checkpoint
+from sourcewise.training.trainer import NotFiniteError, supervised
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -49,7 +50,11 @@ def main(path: Path) -> None:
         dtype=getattr(torch, job.train.precision),
         attn_implementation=attention(job.train.precision),
     )
-    trainer = fit(job, config, model, tokenizer)
+    try:
+        trainer = fit(job, config, model, tokenizer)
+    except NotFiniteError as error:
+        kept = last_checkpoint(job)
+        raise SystemExit(f"train {job.name}: {error}; kept: {kept or 'no checkpoint'}") from None
     export.save(trainer, tokenizer, Path(job.base), job.model)
     if config.process_index == 0:
         record(job, trainer)
@@ -95,6 +100,8 @@ def configure(job: Job) -> SFTConfig:
         max_length=job.train.max_length,
         packing=job.train.packing,
         packing_strategy="bfd",
+        dataset_kwargs={"skip_prepare_dataset": True},  # `packing.training_rows` has done it
+        remove_unused_columns=False,
         logging_steps=1,
         save_steps=0.1,  # a share of all steps: a killed training loses at most a tenth
         save_total_limit=2,
@@ -163,16 +170,20 @@ def fit(
     job: Job, config: SFTConfig, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
 ) -> SFTTrainer:
     """Trains, from the last complete checkpoint if the job was interrupted."""
-    from datasets import Dataset
     from transformers import PrinterCallback
-    from trl import SFTTrainer
 
     from sourcewise.training.callbacks import callbacks
 
-    trainer = SFTTrainer(
+    trainer = supervised(
+        job.rows,
         model=model,
         args=config,
-        train_dataset=Dataset.from_file(str(job.rows)),
+        train_dataset=packing.training_rows(
+            job.rows,
+            max_length=job.train.max_length,
+            packing=job.train.packing,
+            multiple_of=job.train.global_batch,
+        ),
         processing_class=tokenizer,
         callbacks=callbacks(job.name),
     )
@@ -183,13 +194,21 @@ def fit(
 
 
 def record(job: Job, trainer: Any) -> None:
-    """Writes the history of the training, one entry a step."""
+    """Writes the history of the training, one entry a step, and what its speed is measured by."""
+    import torch
+
+    names = ("step", "epoch", "loss", "grad_norm", "learning_rate", "tokens", "seconds")
     steps = [
-        {key: entry[key] for key in ("step", "epoch", "loss", "learning_rate")}
+        {name: entry[name] for name in names}
         for entry in trainer.state.log_history
         if "loss" in entry
     ]
-    history = {"packed_rows": len(trainer.train_dataset), "steps": steps}
+    history = {
+        "packed_rows": packing.n_filled(trainer.train_dataset),
+        "parameters": speed.parameters(trainer.accelerator.unwrap_model(trainer.model_wrapped)),
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "",
+        "steps": steps,
+    }
     job.history.write_text(json.dumps(history), encoding="utf-8")
 
 
