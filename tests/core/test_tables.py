@@ -35,6 +35,17 @@ def _verdict(number: int, *, status: str = "scored", score: float | None = 1.0) 
 
 texts = st.text(alphabet=st.characters(exclude_categories=["Cs"]))
 messages = st.lists(st.builds(Message, role=texts, content=texts), min_size=1)
+queries = st.builds(
+    Query,
+    query_id=texts,
+    source=texts,
+    category=texts,
+    messages=st.lists(
+        st.builds(Message, role=st.sampled_from(["user", "assistant", "system"]), content=texts)
+    ),
+    reference=texts,
+    licence=texts,
+)
 examples = st.builds(
     Example,
     query_id=texts,
@@ -71,6 +82,30 @@ def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.lists(queries, max_size=30), st.lists(st.integers(0, 9), max_size=9), st.booleans())
+def test_the_bytes_of_a_table_say_nothing_of_its_parts(
+    tmp_path_factory: pytest.TempPathFactory, made: list[Query], sizes: list[int], first: bool
+) -> None:
+    folder = tmp_path_factory.mktemp("tables")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "ROW_GROUP", 4)
+        write(folder / "rows", Query, made)
+        every = load(folder / "rows", Query)
+        with TableWriter(folder / "parts", Query) as table:
+            place = 0
+            for number, size in enumerate([*sizes, len(made)]):
+                part = every.slice(place, size)
+                place += len(part)
+                if (number % 2 == 0) == first:
+                    table.extend(part)
+                else:
+                    for query in rows(part, Query):
+                        table.add(query)
+    assert (folder / "rows").read_bytes() == (folder / "parts").read_bytes()
+    assert pq.ParquetFile(folder / "parts").num_row_groups == -(-len(made) // 4)
+
+
 def test_an_interrupted_table_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "verdicts.parquet"
     with pytest.raises(RuntimeError), TableWriter(path, Verdict) as table:
@@ -104,19 +139,6 @@ def test_a_truncated_file_is_named_with_its_remedy(tmp_path: Path) -> None:
 def test_only_scored_carries_a_score(status: str, score: float | None) -> None:
     with pytest.raises(ValueError, match=r"0{31}1"):
         _verdict(1, status=status, score=score)
-
-
-queries = st.builds(
-    Query,
-    query_id=texts,
-    source=texts,
-    category=texts,
-    messages=st.lists(
-        st.builds(Message, role=st.sampled_from(["user", "assistant", "system"]), content=texts)
-    ),
-    reference=texts,
-    licence=texts,
-)
 
 
 identities = st.sampled_from(["00ff", "0100", "80aa", "ff01", "ffff"]) | st.text(

@@ -349,12 +349,14 @@ def write(path: Path, row: type[Row], rows: Iterable[Row]) -> int:
 class TableWriter(Generic[Row]):
     """Collects rows, or parts of a table, into a Parquet file; nothing is left behind if the block raises.
 
-    A row group is compressed beside the making of the next: both take about as long.
+    The bytes depend on the rows, not on the parts they came in. A row group is compressed beside the making of
+    the next: both take about as long.
     """
 
     def __init__(self, path: Path, row: type[Row]) -> None:
         self._path = path
         self._rows: list[Row] = []
+        self._parts: list[pa.Table] = []
         path.parent.mkdir(parents=True, exist_ok=True)
         self._partial = path.with_name(f".{path.name}.partial")
         self._schema = schema(cast(Any, row))
@@ -366,22 +368,30 @@ class TableWriter(Generic[Row]):
         """Appends one row; full row groups go to disk at once."""
         self._rows.append(row)
         if len(self._rows) == ROW_GROUP:
-            self._flush()
+            self._convert()
 
     def extend(self, part: pa.Table) -> None:
-        """Appends a part by column, in row groups of its own."""
-        if self._rows:
-            self._flush()
-        if not len(part):
-            return
-        self._settle()
-        self._written = self._beside.submit(
-            self._writer.write_table, part, row_group_size=ROW_GROUP
-        )
+        """Appends a part by column; full row groups go to disk at once."""
+        self._convert()
+        self._append(part)
 
-    def _flush(self) -> None:
-        rows, self._rows = self._rows, []
-        self.extend(_columns(rows, self._schema))
+    def _convert(self) -> None:
+        if self._rows:
+            rows, self._rows = self._rows, []
+            self._append(_columns(rows, self._schema))
+
+    def _append(self, part: pa.Table) -> None:
+        self._parts.append(part)
+        if sum(map(len, self._parts)) >= ROW_GROUP:
+            table = pa.concat_tables(self._parts)
+            whole = len(table) - len(table) % ROW_GROUP
+            self._parts = [table.slice(whole)]
+            for start in range(0, whole, ROW_GROUP):
+                self._write(table.slice(start, ROW_GROUP))
+
+    def _write(self, group: pa.Table) -> None:
+        self._settle()
+        self._written = self._beside.submit(self._writer.write_table, group.combine_chunks())
 
     def _settle(self) -> None:
         """Waits for the row group that is being written; raises what went wrong with it."""
@@ -393,8 +403,10 @@ class TableWriter(Generic[Row]):
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if kind is None and self._rows:
-                self._flush()
+            if kind is None:
+                self._convert()
+                if any(map(len, self._parts)):
+                    self._write(pa.concat_tables(self._parts))
             self._beside.shutdown()
             if kind is None:
                 self._settle()
