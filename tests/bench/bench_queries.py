@@ -1,6 +1,7 @@
 """What cleaning a corpus of benchmark items takes and finds: one table, each figure beside its peer or limit.
 
-    .venvs/model/bin/python tests/bench/bench_queries.py [--rows 1890725] [--peer PYTHON] [--check]
+    .venvs/model/bin/python tests/bench/bench_queries.py [--rows 1890725] [--only stages|embedding] \\
+        [--peer PYTHON] [--check]
 
 Everything runs as the pipeline's jobs do, a process a source or shard, two at a time. `--check` exits with 1
 where a target is missed; the seconds of the targets are for 1,890,725 rows and are scaled to `--rows`.
@@ -18,13 +19,15 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
 import pyarrow.parquet as pq
+import queries_embedding
 from figure import Figure, print_table
 from jobs import Spent, job, run
-from make_corpus import DEFECTS, PAPER_ROWS, PLANTED, make
+from make_corpus import DEFECTS, PAPER_ROWS, PART, PLANTED, make
 
 from sourcewise.dag.shards import before, shards
 from sourcewise.params.queries import Decontaminate, Source
@@ -367,12 +370,23 @@ def main() -> int:
     """Prints the table as it grows; 1 where `--check` finds a missed target."""
     command = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     command.add_argument("--rows", type=int, default=PAPER_ROWS)
+    command.add_argument("--only", choices=("stages", "embedding"), default=None)
     command.add_argument("--peer", default=None)
     command.add_argument("--check", action="store_true")
     options = command.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        make(Path(folder), rows=options.rows, data=DATA)
-        return print_table(figures(Path(folder), options.rows, options.peer), check=options.check)
+    parts = {
+        "stages": lambda folder: figures(folder, options.rows, options.peer),
+        "embedding": lambda folder: queries_embedding.figures(folder, options.rows, DATA),
+    }
+    # The embedding layer is measured on one part, and counted for all rows.
+    rows = PART if options.only == "embedding" else options.rows
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        make(folder, rows=rows, data=DATA)
+        wanted = [parts[options.only]] if options.only else parts.values()
+        return print_table(
+            chain.from_iterable(part(folder) for part in wanted), check=options.check
+        )
 
 
 if __name__ == "__main__":

@@ -67,9 +67,14 @@ def items(data: Path) -> list[Query]:
     return [_query(text, source, "math") for text, source in found]
 
 
+def training_questions(data: Path) -> list[str]:
+    """GSM8K's, which are of the same kind as the benchmark's."""
+    return [row["question"] for row in _rows(data / "gsm8k/train.jsonl")]
+
+
 def sentences(data: Path) -> list[str]:
     """Sentences of real questions that are in no benchmark."""
-    texts = [row["question"] for row in _rows(data / "gsm8k/train.jsonl")]
+    texts = training_questions(data)
     texts += [row["text"] for row in _rows(data / "mbpp/mbpp.jsonl")]
     texts += [row["prompt"] for row in _rows(data / "ifeval/input_data.jsonl")]
     parts = {part.strip() for text in texts for part in SENTENCE.findall(text)}
@@ -187,6 +192,14 @@ def _query(text: str, source: str, category: str) -> Query:
 def _rows(path: Path) -> Iterator[dict[str, str]]:
     with path.open() as lines:
         yield from map(json.loads, lines)
+
+
+def copies(n: int, *, seed: int, data: Path) -> list[str]:
+    """Copies of items, as many of each planted kind."""
+    draw = random.Random(f"{seed}/copies")
+    text, sought = partial(_text, draw, sentences(data)), items(data)
+    kinds = [KINDS[kind] for kind in PLANTED for _ in range(n // len(PLANTED))]
+    return [change(draw, draw.choice(sought).messages[0].content, text) for change in kinds]
 
 
 def make(folder: Path, *, rows: int, data: Path, seed: int = 7) -> None:

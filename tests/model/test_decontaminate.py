@@ -250,8 +250,8 @@ def test_the_nearest_item_is_that_of_the_full_product(monkeypatch: pytest.Monkey
     queries, items = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (queries, items))
     cosines = queries @ items.T
     found = nearest(queries, items)
-    assert [index for index, _ in found] == cosines.argmax(axis=1).tolist()
-    assert np.allclose([score for _, score in found], cosines.max(axis=1), atol=1e-5)
+    assert found.items.tolist() == cosines.argmax(axis=1).tolist()
+    assert np.allclose(found.cosines, cosines.max(axis=1), atol=1e-5)
 
 
 def _run(
@@ -354,9 +354,11 @@ def test_cosines_of_words_are_those_of_the_definition() -> None:
         for word in text
     }
 
+    unknown = math.log1p(len(texts))
+
     def vector(text: str) -> dict[str, float]:
-        found = Counter(word for word in re.findall(r"[a-z]+", text.lower()) if word in rarity)
-        weights = {word: (1 + math.log(n)) * rarity[word] for word, n in found.items()}
+        found = Counter(re.findall(r"[a-z]+", text.lower()))
+        weights = {word: (1 + math.log(n)) * rarity.get(word, unknown) for word, n in found.items()}
         length = math.hypot(*weights.values()) or 1
         return {word: weight / length for word, weight in weights.items()}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -67,11 +67,10 @@ class EmbeddingLayer:
 
     def _closest(self, texts: Sequence[str], among: npt.NDArray[np.int64]) -> dict[int, Match]:
         vectors = encode(self._model, [texts[place] for place in among], "queries")
-        closest = zip(among.tolist(), nearest(vectors, self._vectors), strict=True)
+        closest = nearest(vectors, self._vectors)
         return {
-            place: Match(self._items[index], score)
-            for place, (index, score) in closest
-            if score > self._embedding.threshold
+            int(among[n]): Match(self._items[closest.items[n]], float(closest.cosines[n]))
+            for n in np.flatnonzero(closest.cosines > self._embedding.threshold)
         }
 
 
@@ -131,15 +130,26 @@ def encode(model: SentenceTransformer, texts: Sequence[str], label: str) -> Vect
     return vectors
 
 
-def nearest(queries: Vectors, items: Vectors) -> list[tuple[int, float]]:
-    """The closest item of each query and their cosine, from products of blocks of unit vectors.
+class Closest(NamedTuple):
+    """For each query the place of the closest item, and their cosine rounded to five digits."""
 
-    Cosines are rounded to five digits, below which they depend on batches and machines.
+    items: npt.NDArray[np.int64]
+    cosines: npt.NDArray[np.float64]
+
+
+def nearest(queries: Vectors, items: Vectors) -> Closest:
+    """The closest item of each query, from products of blocks of unit vectors.
+
+    Cosines are rounded, since further digits depend on batches and machines.
     """
-    found: list[tuple[int, float]] = []
+    closest = np.zeros(len(queries), dtype=np.int64)
+    cosines = np.zeros(len(queries), dtype=np.float64)
+    # One buffer: the pages of a fresh one for each block cost as much as the search in it.
+    buffer = np.empty((min(BLOCK, len(queries)), len(items)), dtype=np.float32)
     for start in range(0, len(queries), BLOCK):
-        cosines = queries[start : start + BLOCK] @ items.T
-        best = cosines.argmax(axis=1)
-        scores = cosines[np.arange(len(best)), best]
-        found += [(int(i), round(float(score), 5)) for i, score in zip(best, scores, strict=True)]
-    return found
+        part = slice(start, start + BLOCK)
+        block = queries[part]
+        products = np.matmul(block, items.T, out=buffer[: len(block)])
+        closest[part] = products.argmax(axis=1)
+        cosines[part] = products[np.arange(len(block)), closest[part]]
+    return Closest(closest, cosines.round(5))
