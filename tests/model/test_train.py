@@ -422,8 +422,12 @@ def test_a_batch_that_does_not_divide_among_the_processes_is_refused(
         train(tmp_path, base, EXAMPLES)
 
 
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_checkpoint(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    processes: int,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The base holds no number for one character, and one example has it."""
     base = tiny_qwen.build(tmp_path / "base")
@@ -433,10 +437,12 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_checkpoin
     with torch.no_grad():
         model.model.embed_tokens.weight[broken] = torch.nan
     model.save_pretrained(base)
-    examples = [example(n, f"{n}+{n}?", "<think>so</think>4") for n in range(20)]
+    # With this number the seed draws the last example late, for one process and for two.
+    examples = [example(n, f"{n}+{n}?", "<think>so</think>4") for n in range(23)]
     examples.append(example(99, "~?", "<think>so</think>4"))
+    monkeypatch.setenv("SOURCEWISE_PROCESSES", str(processes))
     with pytest.raises(RuntimeError, match="training of s ended with 1"):
-        train(tmp_path, base, examples, packing=False, global_batch=1, epochs=1)
+        train(tmp_path, base, examples, packing=False, global_batch=processes, epochs=processes)
     said = capfd.readouterr().err
     found = re.search(r"the loss of step (\d+) is nan, drawn from (.*); kept: \S*-(\d+)\n", said)
     assert found, said
