@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from finished_run import (
     QUERIES,
@@ -17,6 +18,10 @@ from finished_run import (
     write_student,
     write_teacher,
 )
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture

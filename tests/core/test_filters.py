@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,15 +16,18 @@ from pydantic import TypeAdapter
 
 from sourcewise import tables
 from sourcewise.corpus.tokens import words
-from sourcewise.filters import ngram, perplexity, structure
+from sourcewise.filters import budget, lengths, ngram, perplexity, structure
 from sourcewise.params.datasets import (
+    BudgetFilter,
     Dataset,
     Filter,
+    LengthsFilter,
     NgramFilter,
     PerplexityFilter,
     StructureFilter,
 )
-from sourcewise.recipes.candidates import Candidate, Candidates
+from sourcewise.recipes.candidates import Candidate, Candidates, Check
+from sourcewise.recipes.drawing import rank
 from sourcewise.stages import filter as stage
 from sourcewise.tables import (
     Example,
@@ -189,6 +193,106 @@ def _ngrams(n: int, max_count: int, *texts: str) -> list[str]:
     candidates = [_candidate(text) for text in texts]
     check = ngram.prepare(spec, _all(*candidates), ())
     return [text for text, c in zip(texts, candidates, strict=True) if check(c) is not None]
+
+
+def _of_lengths(*n_tokens: int, teacher: str = "a", first: int = 0) -> list[Candidate]:
+    """A response of so many tokens to a query of its own each."""
+    made = []
+    for number, n in enumerate(n_tokens, start=first):
+        query = _query(f"Question {number}")
+        made.append(Candidate(query, _response(query, GOOD, teacher, n), 1.0, float(n)))
+    return made
+
+
+def _kept(check: Check, candidates: list[Candidate]) -> list[Candidate]:
+    return [candidate for candidate in candidates if check(candidate) is None]
+
+
+def test_at_a_quantile_each_teacher_loses_the_same_share() -> None:
+    spec = PerplexityFilter(filter="perplexity", quantile=0.75)
+    candidates = [*_of_lengths(1, 2, 3, 4), *_of_lengths(10, 20, 30, 40, teacher="b", first=4)]
+    kept = _kept(perplexity.prepare(spec, _all(*candidates), ()), candidates)
+    assert [one.perplexity for one in kept] == [1, 2, 3, 10, 20, 30]
+    both = PerplexityFilter(filter="perplexity", quantile=0.75, max=20)
+    kept = _kept(perplexity.prepare(both, _all(*candidates), ()), candidates)
+    assert [one.perplexity for one in kept] == [1, 2, 3, 10, 20]
+
+
+def test_a_perplexity_that_is_no_number_goes_at_a_quantile_too() -> None:
+    spec = PerplexityFilter(filter="perplexity", quantile=0.5)
+    candidates = [_candidate(ppl=value) for value in (1.0, float("nan"))]
+    assert _kept(perplexity.prepare(spec, _all(*candidates), ()), candidates) == candidates[:1]
+
+
+@given(
+    st.lists(st.integers(0, 9), min_size=3, max_size=60),
+    st.lists(st.sampled_from([0.0, 1.0, 1.5, 4.0]), min_size=3, max_size=3).filter(any) | st.none(),
+    st.integers(0, 3),
+)
+def test_lengths_are_spread_as_asked_for_and_no_more_is_dropped_than_that_takes(
+    extra: list[int], shares: list[float] | None, seed: int
+) -> None:
+    edges = (2, 5, 7)
+    candidates = _of_lengths(2, 5, 7, *extra)
+    spec = LengthsFilter(
+        filter="lengths", edges=edges, shares=None if shares is None else tuple(shares), seed=seed
+    )
+    kept = _kept(lengths.prepare(spec, _all(*candidates), ()), candidates)
+    spans = [(0, 2), (3, 5), (6, 7)]
+    had, left = (
+        [sum(a <= one.response.n_tokens <= b for one in some) for a, b in spans]
+        for some in (candidates, kept)
+    )
+    weights = np.array(shares or [1.0, 1.0, 1.0]) / sum(shares or [1.0, 1.0, 1.0])
+    total = min(n / w for n, w in zip(had, weights, strict=True) if w)
+    assert left == [int(total * w + 1e-9) for w in weights]
+    assert len(kept) == sum(left)
+
+
+def test_a_span_that_nothing_fills_is_named() -> None:
+    spec = LengthsFilter(filter="lengths", edges=(2, 5, 9), shares=None, seed=1)
+    with pytest.raises(ValueError, match=r"no response has 3 to 5 tokens.*'edges' or 'shares'"):
+        lengths.prepare(spec, _all(*_of_lengths(1, 7)), ())
+
+
+@given(st.lists(st.integers(0, 9), max_size=40), st.integers(1, 50), st.integers(1, 200))
+def test_a_budget_is_kept_and_used_up(sizes: list[int], rows: int, tokens: int) -> None:
+    candidates = _of_lengths(*sizes)
+    spec = BudgetFilter(filter="budget", rows=rows, tokens=tokens, seed=3)
+    kept = _kept(budget.prepare(spec, _all(*candidates), ()), candidates)
+    used = sum(one.response.n_tokens for one in kept)
+    assert len(kept) <= rows
+    assert used <= tokens
+    if len(kept) < min(rows, len(candidates)):
+        left = [one for one in candidates if one not in kept]
+        following = min(left, key=lambda one: rank(one.query.query_id, 3))
+        assert used + following.response.n_tokens > tokens
+
+
+def test_budgets_of_one_seed_draw_the_same_queries() -> None:
+    spec = BudgetFilter(filter="budget", rows=5, tokens=None, seed=3)
+    drawn = []
+    for teacher in "ab":
+        candidates = _of_lengths(*range(20), teacher=teacher)
+        kept = _kept(budget.prepare(spec, _all(*candidates), ()), candidates)
+        drawn.append([one.query.query_id for one in kept])
+    assert drawn[0] == drawn[1]
+    assert len(drawn[0]) == 5
+
+
+@pytest.mark.parametrize(
+    ("given_keys", "message"),
+    [
+        ({"filter": "perplexity"}, "'max', 'quantile' or both"),
+        ({"filter": "lengths", "edges": (5, 2), "shares": None, "seed": 1}, "must ascend"),
+        ({"filter": "lengths", "edges": (2, 5), "shares": (1.0,), "seed": 1}, "1 'shares' for 2"),
+        ({"filter": "lengths", "edges": (2,), "shares": (0.0,), "seed": 1}, "all 0"),
+        ({"filter": "budget", "rows": None, "tokens": None, "seed": 1}, "'rows', 'tokens' or both"),
+    ],
+)
+def test_a_filter_without_sense_is_refused(given_keys: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TypeAdapter(Filter).validate_python(given_keys)
 
 
 def test_an_ngram_seen_more_often_than_allowed_drops_every_response_that_holds_it() -> None:

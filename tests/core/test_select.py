@@ -97,6 +97,20 @@ def test_the_first_attempt_that_reaches_the_score_is_taken(tmp_path: Path) -> No
     assert rejects == []
 
 
+@pytest.mark.parametrize(("take", "attempt"), [("first", 2), ("best", 3), ("last", 4)])
+def test_a_recipe_may_want_another_of_the_passing_attempts(
+    tmp_path: Path, take: str, attempt: int
+) -> None:
+    outcomes: Outcomes = [0.2, 0.9, 1.0, 1.0, "timeout"]
+    [row], _ = _select(tmp_path, {"a": {"q": outcomes}}, _recipe(take=take))
+    assert (row.attempt, row.score) == (attempt, outcomes[attempt - 1])
+
+
+def test_without_a_score_there_is_nothing_to_choose_by() -> None:
+    with pytest.raises(ValueError, match="'take' best needs 'min_score'"):
+        _recipe(take="best", min_score=None)
+
+
 def test_the_score_itself_is_enough(tmp_path: Path) -> None:
     selected, _ = _select(tmp_path, {"a": {"q": [0.9]}}, _recipe())
     assert selected == [Selected(_id("q"), "a", 1, 0.9)]

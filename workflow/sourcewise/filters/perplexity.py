@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
+from math import inf, isnan
+
+import numpy as np
 
 from sourcewise.drop import Drop
 from sourcewise.params.datasets import PerplexityFilter
@@ -11,22 +15,42 @@ from sourcewise.tables import Query
 
 
 def prepare(spec: PerplexityFilter, candidates: Candidates, items: Sequence[Query]) -> Check:
-    """Checks against the limit of the candidate's teacher.
+    """Checks against the limits of the candidate's teacher.
 
     Raises ValueError at a candidate without a perplexity: kept or dropped, it would be a guess.
     """
+    quantiles = {} if spec.quantile is None else _quantiles(candidates, spec.quantile)
 
     def check(candidate: Candidate) -> Drop | None:
-        response = candidate.response
-        limit = spec.per_teacher.get(response.teacher, spec.max)
-        if candidate.perplexity is None:
-            raise ValueError(
-                f"{response.teacher}, query {response.query_id}, attempt {response.attempt} has no "
-                "perplexity: run the stage perplexity for this teacher again"
-            )
+        teacher, perplexity = candidate.response.teacher, _perplexity(candidate)
+        limit = spec.per_teacher.get(teacher, spec.max)
         # Written so that a perplexity that is not a number is dropped too.
-        if not candidate.perplexity <= limit:
-            return Drop("above_max", f"{candidate.perplexity:.4f} > {limit:g}")
+        if limit is not None and not perplexity <= limit:
+            return Drop("above_max", f"{perplexity:.4f} > {limit:g}")
+        if teacher in quantiles and not perplexity <= quantiles[teacher]:
+            return Drop("above_quantile", f"{perplexity:.4f} > {quantiles[teacher]:.4f}")
         return None
 
     return check
+
+
+def _quantiles(candidates: Candidates, share: float) -> dict[str, float]:
+    """The quantile of each teacher's candidates, one of their values; what is no number counts as high."""
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for candidate in candidates():
+        perplexity = _perplexity(candidate)
+        found[candidate.response.teacher].append(inf if isnan(perplexity) else perplexity)
+    return {
+        teacher: float(np.quantile(values, share, method="inverted_cdf"))
+        for teacher, values in found.items()
+    }
+
+
+def _perplexity(candidate: Candidate) -> float:
+    if candidate.perplexity is None:
+        response = candidate.response
+        raise ValueError(
+            f"{response.teacher}, query {response.query_id}, attempt {response.attempt} has no "
+            "perplexity: run the stage perplexity for this teacher again"
+        )
+    return candidate.perplexity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -11,11 +12,22 @@ from sourcewise.params.overlap import Overlap
 
 
 class PerplexityFilter(Section):
-    """Drops responses above `max` (paper §5); `per_teacher` replaces it for the teachers it names."""
+    """Drops responses above `max` (paper §5); `per_teacher` replaces it for the teachers it names.
+
+    `quantile` drops, besides, what lies above that quantile of the candidates of its teacher: each loses
+    the same share.
+    """
 
     filter: Literal["perplexity"]
-    max: Positive
+    max: Positive | None = None
     per_teacher: dict[str, Positive] = {}
+    quantile: Fraction | None = None
+
+    @model_validator(mode="after")
+    def _a_limit(self) -> Self:
+        if self.max is None and self.quantile is None:
+            raise ValueError("give 'max', 'quantile' or both")
+        return self
 
 
 class NgramFilter(Section):
@@ -44,8 +56,50 @@ class BenchmarkTextFilter(Overlap):
     filter: Literal["benchmark_text"]
 
 
+class LengthsFilter(Section):
+    """Draws responses so that their tokens are spread over spans (0, a], (a, b], … as `shares` say; ours.
+
+    `edges` are the upper ends, ascending; `shares` null is uniform. Longer responses are dropped.
+    """
+
+    filter: Literal["lengths"]
+    edges: Annotated[tuple[Count, ...], Field(min_length=1)]
+    shares: tuple[Annotated[float, Field(ge=0.0)], ...] | None
+    seed: Whole
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        if any(a >= b for a, b in pairwise(self.edges)):
+            raise ValueError("'edges' must ascend")
+        if self.shares is not None and len(self.shares) != len(self.edges):
+            raise ValueError(f"{len(self.shares)} 'shares' for {len(self.edges)} 'edges'")
+        if self.shares is not None and not sum(self.shares):
+            raise ValueError("'shares' are all 0")
+        return self
+
+
+class BudgetFilter(Section):
+    """Draws responses up to a number of rows, of tokens, or whichever is full first; ours."""
+
+    filter: Literal["budget"]
+    rows: Count | None
+    tokens: Count | None
+    seed: Whole
+
+    @model_validator(mode="after")
+    def _a_limit(self) -> Self:
+        if self.rows is None and self.tokens is None:
+            raise ValueError("give 'rows', 'tokens' or both")
+        return self
+
+
 Filter = Annotated[
-    PerplexityFilter | NgramFilter | StructureFilter | BenchmarkTextFilter,
+    PerplexityFilter
+    | NgramFilter
+    | StructureFilter
+    | BenchmarkTextFilter
+    | LengthsFilter
+    | BudgetFilter,
     Field(discriminator="filter"),
 ]
 
@@ -53,20 +107,24 @@ Filter = Annotated[
 class Dataset(Section):
     """A recipe over the attempts of one or more teachers.
 
-    `min_score` null takes attempt 1 unverified. `solved_by` keeps only queries that each of these
-    teachers solved at `min_score` (the paper's three sets share their queries). `max_examples` limits
-    the selection to a random subset.
+    `min_score` null takes attempt 1 unverified; else `take` says which of the attempts that reach it: the
+    first, as a loop that stops there has it, the last, or the first of the best score. `solved_by` keeps
+    only queries that each of these teachers solved at `min_score` (the paper's three sets share their
+    queries). `max_examples` limits the selection to a random subset.
     """
 
     teachers: Annotated[tuple[str, ...], Field(min_length=1)]
     min_score: Fraction | None
+    take: Literal["first", "best", "last"] = "first"
     solved_by: tuple[str, ...]
     filters: tuple[str, ...]
     max_examples: Count | None
     seed: Whole
 
     @model_validator(mode="after")
-    def _solved_at_a_score(self) -> Self:
+    def _consistent(self) -> Self:
+        if self.take != "first" and self.min_score is None:
+            raise ValueError(f"'take' {self.take} needs 'min_score': without it attempt 1 is taken")
         if self.solved_by and self.min_score is None:
             raise ValueError("'solved_by' needs 'min_score': solved means a score of at least this")
         if len(set(self.teachers)) < len(self.teachers):

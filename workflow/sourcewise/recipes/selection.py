@@ -18,6 +18,16 @@ def first_passing(verdicts: Sequence[Verdict], min_score: float) -> Verdict | No
     return next((v for v in verdicts if v.score is not None and v.score >= min_score), None)
 
 
+def _passing(verdicts: Sequence[Verdict], recipe: Dataset) -> Verdict | None:
+    """Of the attempts that reach the recipe's score the one that it takes."""
+    passing = [v for v in verdicts if first_passing([v], recipe.min_score or 0.0)]
+    if not passing:
+        return None
+    if recipe.take == "best":
+        return max(passing, key=lambda verdict: verdict.score or 0.0)
+    return passing[0 if recipe.take == "first" else -1]
+
+
 def decide(query_id: str, attempts: Attempts, recipe: Dataset) -> list[Selected | Drop]:
     """One entry per teacher of the recipe: the attempt it takes, or why it takes none."""
     unsolved = [
@@ -29,19 +39,18 @@ def decide(query_id: str, attempts: Attempts, recipe: Dataset) -> list[Selected 
     if unsolved:
         return [Drop("not_solved_by_all", ", ".join(unsolved))] * len(recipe.teachers)
     return [
-        _one(query_id, teacher, attempts.get(teacher, ()), recipe.min_score)
-        for teacher in recipe.teachers
+        _one(query_id, teacher, attempts.get(teacher, ()), recipe) for teacher in recipe.teachers
     ]
 
 
 def _one(
-    query_id: str, teacher: str, verdicts: Sequence[Verdict], min_score: float | None
+    query_id: str, teacher: str, verdicts: Sequence[Verdict], recipe: Dataset
 ) -> Selected | Drop:
     if not verdicts:
         return Drop("no_attempt", teacher)
     if verdicts[0].status == "prompt_too_long":
         return Drop("prompt_too_long", teacher)
-    taken = verdicts[0] if min_score is None else first_passing(verdicts, min_score)
+    taken = verdicts[0] if recipe.min_score is None else _passing(verdicts, recipe)
     if taken is not None and taken.status == "no_response":
         # The unverified arm takes the first attempt whatever it says, but this one says nothing.
         return Drop("no_response", teacher)

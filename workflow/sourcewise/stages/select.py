@@ -27,7 +27,7 @@ def run(
     out: Path,
     rejects: Path,
 ) -> None:
-    """Takes the first attempt at or above the recipe's score for every query and teacher.
+    """Takes one attempt at or above the recipe's score for every query and teacher.
 
     `queries` and `teachers` are manifests. Rows are in the order of query_id, then of the recipe's
     teachers. Raises ValueError where nothing is selected.
