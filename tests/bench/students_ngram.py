@@ -81,6 +81,7 @@ def filtering(folder: Path) -> list[str]:
         selected=folder / "selected.parquet",
         queries=folder / "manifest.json",
         teachers=[folder / TEACHER / "manifest.json"],
+        benchmarks=[],
         out=folder / "examples.parquet",
         rejects=folder / "rejects.parquet",
         card=folder / "card.json",
