@@ -181,6 +181,7 @@ def test_conversations_of_both_conventions_end_with_the_users_question(tmp_path:
     ("turns", "what"),
     [
         ([{"role": "tool", "content": "x"}], "role 'tool' in 'c' is not one of"),
+        ([{"role": "x" * 999_999, "content": "x"}], f"role '{'x' * 80}' in 'c' is not one of"),
         ([{"role": "assistant", "content": "x"}], "column 'c' holds no user turn"),
         ([{"speaker": "user", "text": "x"}], "neither role and content nor from and value"),
         ("hello", "column 'c' is not a list of turns but str"),

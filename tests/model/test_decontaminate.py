@@ -99,6 +99,14 @@ def test_a_sign_outside_ascii_leaves_the_numbers_around_it_whole() -> None:
     assert _find(f"Ａ${price[1:]}".replace("$", ""), price.replace("$", ""))
 
 
+@pytest.mark.timeout(60)
+def test_a_text_that_repeats_one_word_is_compared_in_seconds() -> None:
+    item = f"Print the sum of these numbers. {'1 ' * 100} There are 100 of them."
+    match = _overlap("1 " * 1_000_000, item, item)
+    assert match is not None
+    assert match.score == 1
+
+
 def test_a_short_item_counts_only_as_the_whole_query() -> None:
     assert _find("what is 2+2?", "What is 2 + 2?")
     assert not _find("Tom asks: What is 2 + 2? And what did he say then?", "What is 2 + 2?")

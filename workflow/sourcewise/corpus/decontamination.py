@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sourcewise import tables
-from sourcewise.corpus.tokens import Indices, Tokens, numbers
+from sourcewise.corpus.tokens import Hashes, Indices, Tokens, numbers
 from sourcewise.corpus.windows import Index, Windows, windows
 from sourcewise.params.overlap import MIN_RUN, Overlap
 from sourcewise.tables import Query
@@ -97,8 +97,7 @@ class ExactLayer:
     def contained(self, given: Tokens) -> Iterator[tuple[int, int]]:
         """Every text that holds an item of at least `MIN_RUN` words, by their places, in order."""
         runs, sought = self._index.meetings(given.hashes, given.texts)
-        pairs = zip(runs.texts.tolist(), self._starts.texts[sought].tolist(), strict=True)
-        for text, number in sorted(set(pairs)):
+        for text, number, _ in _grouped(runs.texts, self._starts.texts[sought]):
             if _contains(given.of(text).tobytes(), self._sought[number]):
                 yield text, number
 
@@ -129,7 +128,8 @@ class OverlapLayer:
         self._items, self._sought = items, sought
         self._overlap, self._masked = overlap, masked
         self._runs = _without_phrases(self._windows(sought), items)
-        self._index = Index(self._runs, overlap.n)
+        self._distinct = _distinct(self._runs)
+        self._index = Index(self._distinct, overlap.n)
         self._whole: dict[bytes, int] = {}
         for number in np.flatnonzero(np.diff(sought.ends) < overlap.n).tolist() if masked else ():
             words = sought.of(number, masked=True)
@@ -152,19 +152,23 @@ class OverlapLayer:
         if apart is not None:
             met = ~np.isin(runs.hashes, self._windows(apart).hashes)
             runs, sought = runs.only(met), sought[met]
-        pairs = zip(runs.texts.tolist(), self._runs.texts[sought].tolist(), strict=True)
-        for (text, number), places in _grouped(pairs).items():
+        for text, number, places in _grouped(runs.texts, self._distinct.texts[sought]):
             score = max(
                 self._covered(given, text, runs.starts[places]),
-                self._covered(self._sought, number, self._runs.starts[sought[places]]),
+                self._covered(self._sought, number, self._starts(number, runs.hashes[places])),
             )
             if score >= self._overlap.share and score > found.get(text, (0.0, 0))[0]:
                 found[text] = (score, number)
         return {text: Match(self._items[number], score) for text, (score, number) in found.items()}
 
+    def _starts(self, number: int, hashes: Hashes) -> Indices:
+        """Where an item's runs of these hashes begin."""
+        first, end = np.searchsorted(self._runs.texts, (number, number + 1))
+        return self._runs.starts[first:end][np.isin(self._runs.hashes[first:end], hashes)]
+
     def _covered(self, of: Tokens, text: int, starts: Indices) -> float:
-        """The share of a text's words that lie in runs from `starts`."""
-        apart = np.diff(np.unique(starts))
+        """The share of a text's words that lie in runs from `starts`, which rise."""
+        apart = np.diff(starts)
         covered = np.minimum(apart, self._overlap.n).sum() + self._overlap.n
         return round(float(covered / len(of.of(text))), 5)
 
@@ -181,17 +185,22 @@ class OverlapLayer:
 def _without_phrases(runs: Windows, items: Sequence[Query]) -> Windows:
     """The runs that stand in few items: "where m and n are relatively prime positive integers" is no item."""
     _, same = np.unique([item.query_id for item in items], return_inverse=True)
-    own = same[runs.texts]
-    order = np.lexsort((own, runs.hashes))
-    hashes, own = runs.hashes[order], own[order]
-    first = np.concatenate([[True], (hashes[1:] != hashes[:-1]) | (own[1:] != own[:-1])])
-    hashes, n = np.unique(hashes[first[: len(hashes)]], return_counts=True)
+    of_items = _distinct(runs._replace(texts=same[runs.texts]))
+    hashes, n = np.unique(of_items.hashes, return_counts=True)
     return runs.only(np.isin(runs.hashes, hashes[n <= PHRASE]))
 
 
-def _grouped(pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], list[int]]:
-    """The places of equal pairs, in the order of the pairs."""
-    places: dict[tuple[int, int], list[int]] = {}
-    for place, pair in enumerate(pairs):
-        places.setdefault(pair, []).append(place)
-    return dict(sorted(places.items()))
+def _distinct(runs: Windows) -> Windows:
+    """Each run of a text once: of a text and an item that repeat one word all runs would meet all."""
+    order = np.lexsort((runs.texts, runs.hashes))
+    hashes, texts = runs.hashes[order], runs.texts[order]
+    first = np.concatenate([[True], (hashes[1:] != hashes[:-1]) | (texts[1:] != texts[:-1])])
+    return runs.only(order[first[: len(order)]])
+
+
+def _grouped(texts: Indices, numbers: Indices) -> Iterator[tuple[int, int, Indices]]:
+    """Each pair of a text and an item, in order, with the places where it stands."""
+    order = np.lexsort((numbers, texts))
+    changes = (np.diff(texts[order]) != 0) | (np.diff(numbers[order]) != 0)
+    for places in np.split(order, np.flatnonzero(changes) + 1) if len(order) else ():
+        yield int(texts[places[0]]), int(numbers[places[0]]), places

@@ -52,7 +52,7 @@ def _stream(hub: Hub, part: str) -> Iterable[dict[str, Any]]:
 def _parsed(line: str, at: str) -> Row:
     try:
         row = json.loads(line)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise RowError(f"{at}: not JSON ({error})") from None
     if not isinstance(row, dict):
         raise RowError(f"{at}: not an object but {type(row).__name__}")

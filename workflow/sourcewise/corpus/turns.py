@@ -49,7 +49,8 @@ def _turn(turn: object, column: str) -> Message:
         for who, content in (("role", "content"), ("from", "value")):
             if who in turn and content in turn:
                 if role(turn) is None:
-                    raise ValueError(f"role {turn[who]!r} in {column!r} is not one of {[*ROLES]}")
+                    named = str(turn[who])[:80]
+                    raise ValueError(f"role {named!r} in {column!r} is not one of {[*ROLES]}")
                 return Message(str(role(turn)), _text(turn[content], column))
     raise ValueError(f"a turn of {column!r} has neither role and content nor from and value")
 
