@@ -422,3 +422,32 @@ def test_a_hub_without_its_package_is_an_error_with_the_remedy(
         ValueError, match=r"somebody/sums needs the package 'datasets': run this stage"
     ):
         _collect(tmp_path, hub=hub, columns=PROMPTS)
+
+
+def test_a_date_that_is_no_text_is_a_reject_that_can_be_written(tmp_path: Path) -> None:
+    rows = [
+        {"q": "1 + 1?", "a": "2", "on": "2024-10-02"},
+        '{"q": "1 + 2?", "a": "3", "on": "\\ud800"}',
+    ]
+    queries, rejects = _collect(
+        tmp_path,
+        files=[_lines(tmp_path, *rows)],
+        columns=PROMPTS,
+        date_column="on",
+        dates=["2024-10-01", "2025-03-01"],
+    )
+    assert (len(queries), [reject.reason for reject in rejects]) == (1, ["outside_dates"])
+
+
+def test_what_a_reject_quotes_is_short(tmp_path: Path) -> None:
+    rows = [
+        {"q": "1 + 1?", "a": "2", "on": "2024-10-02"},
+        {"q": "1 + 2?", "a": "3", "on": "x" * 100_000},
+    ]
+    folder = tmp_path
+    _, [reject] = _collect(
+        folder,
+        files=[_lines(folder, *rows, '{"q": ' + "[" * 100_000)],
+        columns=PROMPTS,
+    )
+    assert len(reject.value) <= 1000

@@ -117,6 +117,9 @@ def test_a_line_that_is_no_row_names_data_set_file_and_line(tmp_path: Path) -> N
     hub = Hub(repo=repo, revision="abc123", files=("math.jsonl",))
     with pytest.raises(RowError, match=r"@abc123/math\.jsonl:3: not JSON"):
         list(rows_of(hub))
+    refused: list[RowError] = []
+    assert len(list(rows_of(hub, malformed=refused.append))) == 2
+    assert "math.jsonl:3: not JSON" in str(refused[0])
 
 
 def test_a_hub_is_a_teacher(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ from sourcewise.corpus.reading import Row, RowError
 from sourcewise.params.queries import Hub
 
 
-def rows(hub: Hub) -> Iterator[tuple[str, Row]]:
+def rows(
+    hub: Hub, *, malformed: Callable[[RowError], None] | None = None
+) -> Iterator[tuple[str, Row]]:
     """Yields (data set@revision/part:row, row) of a split, or of the JSONL files that `files` names.
 
     Files are read line by line, each row by itself, because the files of one data set, and the rows of
     one file, often differ in their columns and types, which a table cannot hold. Raises ValueError where the
-    data set cannot be read, RowError for a line that is not JSON.
+    data set cannot be read, RowError for a line that is not JSON unless `malformed` takes it.
     """
     if importlib.util.find_spec("datasets") is None:
         raise ValueError(
@@ -29,7 +31,14 @@ def rows(hub: Hub) -> Iterator[tuple[str, Row]]:
         try:
             for place, row in enumerate(_stream(hub, str(part)), start=1):
                 at = f"{name}:{place}"
-                yield at, _parsed(row["text"], at) if hub.files else row
+                try:
+                    found = _parsed(row["text"], at) if hub.files else row
+                except RowError as error:
+                    if malformed is None:
+                        raise
+                    malformed(error)
+                    continue
+                yield at, found
         except (OSError, ValueError) as error:
             if isinstance(error, RowError):
                 raise

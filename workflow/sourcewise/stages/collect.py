@@ -22,6 +22,8 @@ from sourcewise.synthetic.problems import problems
 from sourcewise.tables import Query, Reject, SortedWriter, TableWriter
 from sourcewise.text import query_id
 
+# Characters of what a Reject quotes.
+SHOWN = 1000
 Place = str
 Refuse = Callable[[str, str, str], None]
 
@@ -50,7 +52,9 @@ def run(
             reasons[reason] += 1
             if not first_refused:
                 first_refused.append(f"{reason}: {value}")
-            refused.add(Reject(identity, name, "collect", reason, value))
+            # Others wrote what it quotes: it may be long, or half of a surrogate pair.
+            shown = value[:SHOWN].encode("utf-8", "backslashreplace").decode()
+            refused.add(Reject(identity, name, "collect", reason, shown))
 
         n = 0
         for query in islice(_queries(name, origin, seed, planted, reject), origin.limit):
@@ -107,7 +111,7 @@ def _rows(
     origin: Origin, malformed: Callable[[RowError], None]
 ) -> Iterator[tuple[Place, dict[str, Any]]]:
     if origin.hub is not None:
-        yield from hub.rows(origin.hub)
+        yield from hub.rows(origin.hub, malformed=malformed)
         return
     progress = Progress("collect", len(origin.files or ()), "files")
     for file in origin.files or ():
