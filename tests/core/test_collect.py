@@ -441,13 +441,10 @@ def test_a_date_that_is_no_text_is_a_reject_that_can_be_written(tmp_path: Path) 
 
 def test_what_a_reject_quotes_is_short(tmp_path: Path) -> None:
     rows = [
-        {"q": "1 + 1?", "a": "2", "on": "2024-10-02"},
-        {"q": "1 + 2?", "a": "3", "on": "x" * 100_000},
+        {"c": [{"role": "user", "content": "What is 1 + 1?"}]},
+        {"c": [{"role": "user", "x" * 100_000: "What is 1 + 2?"}], "x" * 100_000: 1},
+        {"d": 1, "x" * 100_000: 1},
     ]
-    folder = tmp_path
-    _, [reject] = _collect(
-        folder,
-        files=[_lines(folder, *rows, '{"q": ' + "[" * 100_000)],
-        columns=PROMPTS,
-    )
-    assert len(reject.value) <= 1000
+    _, rejects = _collect(tmp_path, files=[_lines(tmp_path, *rows)], columns={"messages": "c"})
+    assert len(rejects) == 2
+    assert all(len(reject.value) <= 1000 for reject in rejects)
