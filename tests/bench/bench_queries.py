@@ -293,8 +293,8 @@ def _near_duplicates(folder: Path, rows: int, parts: list[str], peer: Peer) -> I
 def _dropped(folder: Path, rows: int) -> Iterator[Figure]:
     """What `clean` drops, against the key.
 
-    A planted row that is dropped for another reason counts: the duplicate of a row that ends with a comma
-    has nothing to be a duplicate of, and goes as incomplete like its original.
+    A planted row that is dropped for another reason counts: the duplicate of a row with a URL has
+    nothing to be a duplicate of, and goes for the URL like its original.
     """
     drops: dict[str, Counter[str]] = defaultdict(Counter)
     for path in (folder / "cleaned").glob("*.dropped"):

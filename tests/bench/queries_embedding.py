@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import make_corpus
 import numpy as np
-import torch
 from figure import Figure
 
 from sourcewise.corpus.embedding import BLOCK, SAMPLED, Vectors, encode, nearest, sentence_model
@@ -52,6 +51,9 @@ GPU_FLOPS, UTILISATION = 989e12, 0.4
 
 def figures(folder: Path, rows: int, data: Path) -> Iterator[Figure]:
     """Search, rates, the whole corpus by those rates, and what the prefilter costs in hits."""
+    # A job's peak memory is never less than that of the process that starts it, so not before.
+    import torch
+
     for width in DIMENSIONS:
         yield _search(rows, width)
     items = [query_text(one.messages) for one in read(folder / "benchmark.parquet", Query)]
