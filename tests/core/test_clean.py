@@ -150,10 +150,10 @@ def test_letters_numbers_and_mathematics_of_any_script_are_never_odd(text: str) 
 )
 def test_a_flood_is_judged_in_seconds(flood: str) -> None:
     # Quadratic searches took minutes for it.
-    started = time.monotonic()
+    started = time.process_time()
     for reason in cleaning.reasons(STRICT):
         reason.find("What is 1 + 1?" + flood * (600_000 // len(flood)))
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 def _run(

@@ -108,7 +108,7 @@ FIGURE_WORDS = f"(?:{'|'.join(FIGURES)})"
 FIGURE = re.compile(
     rf"\b(?:shown|depicted|pictured|illustrated|seen|given)\s+(?:in|by)\s+(?:the\s+)?{FIGURE_WORDS}\b"
     rf"|\b(?:the\s+)?{FIGURE_WORDS}\s+(?:\d+\s+)?(?:is\s+|as\s+)?(?:shown\s+)?(?:below|above)\b"
-    rf"|!\[[^\]\n]{{0,1000}}\]\(|<\s*im(?:g|age)\b",
+    rf"|!\[[^\[\]]*\]\(|<\s*im(?:g|age)\b",
     re.IGNORECASE,
 )
 DRAWN = re.compile(r"\[asy\]|\\begin\{(?:tikzpicture|asy|picture)\}|<svg\b", re.IGNORECASE)
