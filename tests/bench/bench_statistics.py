@@ -25,7 +25,9 @@ from figure import Figure, print_table
 from scipy import optimize, special, stats
 
 from sourcewise import statistics
+from sourcewise.params.students import Student
 from sourcewise.report.scores import Score, compare
+from sourcewise.report.seeds import pooled
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,6 +55,9 @@ BENCHMARKS = {
 # By so many logits is the second student of a pair worse: not at all, or 1 to 8 points.
 SHIFTS = (0.0, 0.7)
 EFFECTS = (0.02, 0.05, 0.10, 0.15, 0.20)
+STUDENTS = 3
+# Standard deviation, in logits, of a student's ability between trainings that differ in the seed only.
+LUCK = 0.15
 # Two students of equal mean differ question by question by so many logits.
 SPREAD = 1.0
 
@@ -77,6 +82,8 @@ def figures(peer: str | None) -> Iterator[Figure]:
         yield _coverage(what, "percentile bootstrap", found)
     for spreads in ((0.0, 0.0, 0.0), (0.0, 1.0, 2.0)):
         yield _false_better(rng, spreads)
+    for seeds in (1, 2, 3):
+        yield from _lucky(rng, seeds)
     for name in ("aime2024", "livecodebench", "math500"):
         yield from _power(rng, name)
     if peer is not None:
@@ -181,6 +188,38 @@ def _false_better(rng: np.random.Generator, spreads: tuple[float, ...]) -> Figur
     )
 
 
+def _lucky(rng: np.random.Generator, seeds: int) -> Iterator[Figure]:
+    """Students of equal recipes, whose every training is better or worse by chance."""
+    students = {
+        f"student {number} seed {seed}": Student(dataset=f"d{number}", seed=seed)
+        for number in range(STUDENTS)
+        for seed in range(seeds)
+    }
+    wrong = holding = pairs_seen = 0
+    for family in range(FAMILIES):
+        shifts = rng.normal(size=len(students)) * LUCK
+        scores = [
+            _score(name, benchmark, rng.binomial(k, special.expit(logits + shift)) / k, k)
+            for benchmark, (n, k) in BENCHMARKS.items()
+            for logits in [_logits(rng, n)]
+            for name, shift in zip(students, shifts, strict=True)
+        ]
+        found = pooled(scores, students, reference=None, confidence=LEVEL)
+        pairs = compare(found, confidence=LEVEL, resamples=RESAMPLES, seed=family)
+        wrong += any(pair.better for pair in pairs)
+        holding += sum(pair.difference.low <= 0 <= pair.difference.high for pair in pairs)
+        pairs_seen += len(pairs)
+    points = 100 * (0.8 - float(np.mean(special.expit(_logits(rng, 1_000_000) - LUCK))))
+    yield Figure(
+        f"false “better”: {STUDENTS} equal recipes of {seeds} training seed{'s' * (seeds > 1)} each, "
+        f"luck of training ± {points:.1f} points",
+        f"{100 * wrong / FAMILIES:.1f} % of {FAMILIES} families",
+        f"intervals of differences hold 0: {100 * holding / pairs_seen:.1f} %",
+        "≤ 5 %" if seeds > 1 else "none: one seed does not show it",
+        wrong / FAMILIES <= ALPHA if seeds > 1 else None,
+    )
+
+
 def _logits(rng: np.random.Generator, n: int) -> Floats:
     """Difficulty of n questions, for a student with a mean of 80 %."""
     return special.logit(np.clip(rng.beta(1.2, 0.3, n), 1e-9, 1 - 1e-9))
@@ -189,10 +228,11 @@ def _logits(rng: np.random.Generator, n: int) -> Floats:
 def _score(student: str, benchmark: str, shares: Floats, k: int) -> Score:
     means = {str(question): share for question, share in enumerate(shares.tolist())}
     n = len(means) * k
+    interval = statistics.average(list(means.values()), n, LEVEL)
     return Score(
         student=student,
         benchmark=benchmark,
-        interval=statistics.average(list(means.values()), n, LEVEL),
+        interval=interval,
         means=means,
         n_samples=n,
         fewest=k,
@@ -202,6 +242,7 @@ def _score(student: str, benchmark: str, shares: Floats, k: int) -> Score:
         statuses={},
         tokens=None,
         truncated=None,
+        seeds={student: interval.value},
     )
 
 

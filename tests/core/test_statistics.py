@@ -303,12 +303,57 @@ def test_the_named_number_of_questions_gives_the_promised_power() -> None:
 
 def test_no_difference_names_no_number_of_questions() -> None:
     same = statistics.Difference(0.0, -0.1, 0.1, 1.0, 30, 0.2)
-    assert statistics.verdict(same, 1.0, alpha=0.05, tests=3) == ("not distinguishable", None)
+    assert statistics.verdict(same, 1.0, alpha=0.05, tests=3) == ("not distinguishable", None, None)
 
 
 def test_the_verdict_word_follows_the_corrected_p_value() -> None:
     seen = statistics.Difference(0.1, 0.02, 0.18, 0.02, 60, 0.3)
-    assert statistics.verdict(seen, 0.02, alpha=0.05, tests=1) == ("better", None)
-    word, more = statistics.verdict(seen, 0.06, alpha=0.05, tests=3)
+    assert statistics.verdict(seen, 0.02, alpha=0.05, tests=1) == ("better", None, None)
+    word, more, _ = statistics.verdict(seen, 0.06, alpha=0.05, tests=3)
     assert word == "not distinguishable"
     assert more == statistics.questions_needed(0.1, 0.3, alpha=0.05 / 3) - 60  # type: ignore[operator]
+
+
+def test_the_luck_of_training_is_pooled_over_students_as_in_an_analysis_of_variance() -> None:
+    scores = [[0.5, 0.56, 0.53], [0.7], [0.61, 0.65]]
+    ours = statistics.luck(scores)
+    assert ours is not None
+    within = stats.f_oneway(scores[0], scores[2])
+    means = [np.mean(scores[0]), np.mean(scores[2])]
+    between = float(np.sum(np.array([3, 2]) * (means - np.mean(scores[0] + scores[2])) ** 2))
+    assert ours.variance == pytest.approx(between / within.statistic, abs=1e-9)
+    assert ours.freedom == 3
+
+
+def test_students_of_one_seed_show_no_luck() -> None:
+    assert statistics.luck([[0.5], [0.7], []]) is None
+
+
+def test_where_questions_are_many_seeds_are_compared_by_a_t_test() -> None:
+    first, second = [0.50, 0.56, 0.53], [0.40, 0.44, 0.45]
+    luck = statistics.luck([first, second])
+    assert luck is not None
+    value = float(np.mean(first) - np.mean(second))
+    sure = statistics.Difference(value, value - 1e-9, value + 1e-9, 1e-4, 10**6, 1e-6)
+    ours = statistics.difference_of_seeds(sure, luck, (3, 3), 0.95)
+    theirs = stats.ttest_ind(first, second)
+    assert ours.p == pytest.approx(theirs.pvalue, abs=1e-9)
+    low, high = theirs.confidence_interval(0.95)
+    assert (ours.low, ours.high) == pytest.approx((low, high), abs=1e-9)
+
+
+def test_luck_makes_no_interval_narrower_and_no_p_value_smaller() -> None:
+    found = statistics.Difference(0.1, 0.02, 0.18, 0.01, 60, 0.3)
+    for variance in (0.0, 1e-6, 1e-3):
+        ours = statistics.difference_of_seeds(found, statistics.Luck(variance, 2), (2, 2), 0.95)
+        assert ours.low <= found.low + 1e-12 < found.high - 1e-12 <= ours.high
+        assert ours.p >= found.p
+
+
+def test_a_lead_that_luck_explains_asks_for_seeds_and_not_for_questions() -> None:
+    found = statistics.Difference(0.02, -0.01, 0.05, 0.2, 5000, 0.2, luck=0.0004)
+    word, questions, seeds = statistics.verdict(found, 0.2, alpha=0.05, tests=1)
+    assert (word, questions) == ("not distinguishable", None)
+    assert seeds is not None
+    settled = found._replace(luck=found.luck / seeds)
+    assert statistics.detectable(0.2, 5000, alpha=0.05, luck=settled.luck) <= 0.02

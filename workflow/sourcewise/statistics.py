@@ -2,14 +2,15 @@
 
 Questions are the independent units: samples of one question are a cluster, two students are
 compared on the questions they share. What is estimated is the score on the population that the
-questions were drawn from, for the models as they are; the luck of training is not in any interval.
+questions were drawn from, for the models as they are; the luck of training enters where students of
+several seeds show it.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -39,8 +40,18 @@ class Interval(NamedTuple):
     n: int
 
 
+class Luck(NamedTuple):
+    """Variance between the scores of training seeds, and its degrees of freedom."""
+
+    variance: float
+    freedom: int
+
+
 class Difference(NamedTuple):
-    """Mean difference of two students over `n` shared questions, and the spread over questions."""
+    """Mean difference of two students over `n` shared questions, and the spread over questions.
+
+    `luck` is the share of training seeds in the variance of `value`.
+    """
 
     value: float
     low: float
@@ -48,13 +59,18 @@ class Difference(NamedTuple):
     p: float
     n: int
     spread: float
+    luck: float = 0.0
 
 
 class Verdict(NamedTuple):
-    """One of the fixed words; `more_questions` would settle a difference of the observed size."""
+    """One of the fixed words; `more_questions` would settle a difference of the observed size.
+
+    Where no number of questions would, because of the luck of training, so many times the seeds would.
+    """
 
     word: str
     more_questions: int | None
+    times_seeds: int | None = None
 
 
 def wilson(successes: int, n: int, confidence: float) -> Interval:
@@ -172,6 +188,63 @@ def _error(squares: Floats, n: int) -> Floats:
     return np.sqrt((squares + UNSEEN) / (n * (n - 1)))
 
 
+def luck(scores: Iterable[Sequence[float]]) -> Luck | None:
+    """The variance between training seeds, pooled over students; None where none has two seeds.
+
+    `scores` holds for each student the scores of its seeds on the same questions. Sampling noise is in
+    their variance too, so it counts twice: on the safe side.
+    """
+    several = [np.asarray(seeds, dtype=np.float64) for seeds in scores if len(seeds) > 1]
+    freedom = sum(len(seeds) - 1 for seeds in several)
+    if not freedom:
+        return None
+    squares = math.fsum(float(np.var(seeds)) * len(seeds) for seeds in several)
+    return Luck(squares / freedom, freedom)
+
+
+def average_of_seeds(found: Interval, luck: Luck, seeds: int, confidence: float) -> Interval:
+    """The score of a student of so many training seeds: `found` over questions, wider by their luck."""
+    if found.n == 1:
+        return found
+    low, high, _ = _beside_luck(found, luck.variance / seeds, luck.freedom, confidence)
+    return found._replace(low=max(0.0, low), high=min(1.0, high))
+
+
+def difference_of_seeds(
+    found: Difference, luck: Luck, seeds: tuple[int, int], confidence: float
+) -> Difference:
+    """A difference of students of so many training seeds: wider by their luck, the p-value no smaller.
+
+    0 seeds stand for a model that was not trained.
+    """
+    if found.n == 1:
+        return found
+    variance = luck.variance * sum(1 / n for n in seeds if n)
+    low, high, p = _beside_luck(found, variance, luck.freedom, confidence)
+    return found._replace(low=max(-1.0, low), high=min(1.0, high), p=max(p, found.p), luck=variance)
+
+
+def _beside_luck(
+    found: Interval | Difference, variance: float, freedom: int, confidence: float
+) -> tuple[float, float, float]:
+    """Ends of an interval over questions with a second variance, and the p-value of t against 0.
+
+    Degrees of freedom of the sum of both by Satterthwaite (1946, Biometrics Bull. 2:110).
+    """
+    quantile = stats.t.ppf((1 + confidence) / 2, found.n - 1)
+    questions = ((found.high - found.low) / (2 * quantile)) ** 2
+    total = questions + variance
+    sum_freedom = total**2 / (questions**2 / (found.n - 1) + variance**2 / freedom)
+    factor = (
+        math.sqrt(total / questions) * stats.t.ppf((1 + confidence) / 2, sum_freedom) / quantile
+    )
+    return (
+        float(found.value - (found.value - found.low) * factor),
+        float(found.value + (found.high - found.value) * factor),
+        float(2 * stats.t.sf(abs(found.value) / math.sqrt(total), sum_freedom)),
+    )
+
+
 def sign_flip(differences: Floats, permutations: int, rng: np.random.Generator) -> float:
     """Two-sided permutation p-value: were the students equal, each sign would be a coin toss.
 
@@ -207,26 +280,36 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def verdict(difference: Difference, corrected: float, *, alpha: float, tests: int) -> Verdict:
-    """`better` where the corrected p-value is below alpha, else the questions that would tell."""
+    """`better` where the corrected p-value is below alpha, else what would tell."""
     if corrected < alpha:
         return Verdict(BETTER, None)
-    needed = questions_needed(difference.value, difference.spread, alpha=alpha / tests)
-    return Verdict(NOT_DISTINGUISHABLE, None if needed is None else max(1, needed - difference.n))
+    needed = questions_needed(
+        difference.value, difference.spread, alpha=alpha / tests, luck=difference.luck
+    )
+    if needed is not None:
+        return Verdict(NOT_DISTINGUISHABLE, max(1, needed - difference.n))
+    room = (difference.value / _quantiles(alpha / tests)) ** 2 - difference.spread**2 / difference.n
+    seeds = math.ceil(difference.luck / room) if difference.luck and room > 0 else None
+    return Verdict(NOT_DISTINGUISHABLE, None, seeds)
 
 
-def questions_needed(difference: float, spread: float, *, alpha: float) -> int | None:
+def questions_needed(
+    difference: float, spread: float, *, alpha: float, luck: float = 0.0
+) -> int | None:
     """Questions that show a true difference of this size with power 0.8 (normal approximation).
 
-    None where no difference or no spread was seen, since no number follows from that.
+    None where no difference or no spread was seen, since no number follows from that, and where the
+    variance `luck` of training seeds hides such a difference at any number of questions.
     """
     if abs(difference) < 1e-12 or spread == 0:
         return None
-    return math.ceil((_quantiles(alpha) * spread / difference) ** 2)
+    room = (difference / _quantiles(alpha)) ** 2 - luck
+    return math.ceil(spread**2 / room) if room > 0 else None
 
 
-def detectable(spread: float, n: int, *, alpha: float) -> float:
+def detectable(spread: float, n: int, *, alpha: float, luck: float = 0.0) -> float:
     """The smallest true difference that n questions show with power 0.8 (normal approximation)."""
-    return _quantiles(alpha) * spread / math.sqrt(n)
+    return _quantiles(alpha) * math.sqrt(spread**2 / n + luck)
 
 
 def _quantiles(alpha: float) -> float:

@@ -158,9 +158,11 @@ differences are not corrected, so one may exclude zero where the verdict does no
 <dt>More questions</dt><dd>How many in addition show a true difference of the size seen with power
 80&nbsp;% at the
 Bonferroni level. A forecast from a noisy difference: read its order of magnitude.</dd>
-<dt>What no interval here holds</dt><dd>The luck of training: each student is one run. A difference may
-be due to
-its seed, data order or dataset size as well as to its source.</dd>
+<dt>The luck of training</dt><dd>Where students differ in their training seed only, the variance between
+them is in
+every interval and p-value (Satterthwaite 1946); where each student is one run, in none. Dataset size may
+be the cause of
+a difference as well as its source.</dd>
 <dt>Acceptance</dt><dd>Queries with a response that scored at least {{ g.distill.stop_score }}, among
 those judged;
 Wilson interval.</dd>
