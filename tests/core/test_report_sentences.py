@@ -14,7 +14,9 @@ from sourcewise.params.students import Report, Student
 from sourcewise.report import charts, corpus, svg, wording
 from sourcewise.report.colours import assign
 from sourcewise.report.figures import OUTCOMES
+from sourcewise.report.rows import unequal
 from sourcewise.report.scores import Score, compare, score
+from sourcewise.report.seeds import pooled
 from sourcewise.report.teachers import ACCEPTED, REJECTED
 from sourcewise.report.verdict import answer
 from sourcewise.tables import STATUSES, Reject, Verdict
@@ -115,6 +117,69 @@ def test_students_on_different_questions_are_not_compared() -> None:
     half = len(QUESTIONS) // 2 * 4
     headline = said(scored("a", graded("good")[:half]), scored("b", graded("good")[half:]))
     assert headline == "The students share no question, so they cannot be compared."
+
+
+def pool(*found: Score) -> list[Score]:
+    students = {
+        "good": Student(dataset="d", seed=1), "again": Student(dataset="d", seed=2),
+        "twin": Student(dataset="d", seed=2), "poor": Student(dataset="e", seed=1),
+        "base": Student(dataset=None, seed=1),
+    }  # fmt: skip
+    return pooled(found, students, reference="base", confidence=0.95)
+
+
+def test_students_of_several_seeds_are_one_with_wider_intervals_for_all_that_are_trained() -> None:
+    worse = [verdict(q, k, float(k <= 2)) for q in QUESTIONS for k in range(1, 5)]
+    alone = {name: scored(name, graded(name)) for name in ("good", "poor", "base")}
+    found = {one.student: one for one in pool(*alone.values(), scored("again", worse))}
+    assert list(found) == ["good", "poor", "base"]
+    assert found["good"].seeds == {"good": 0.95, "again": 0.5}
+    assert found["good"].means[QUESTIONS[0]] == 0.75
+    intervals = {name: (one.interval, alone[name].interval) for name, one in found.items()}
+    for name in ("good", "poor"):
+        ours, before = intervals[name]
+        assert ours is not None
+        assert before is not None
+        assert ours.high - ours.low > before.high - before.low
+    assert intervals["base"][0] == intervals["base"][1]
+
+
+def test_a_seed_that_was_asked_half_the_questions_counts_on_the_shared_ones() -> None:
+    (found,) = pool(scored("good", graded("good")), scored("again", graded("poor")[:40]))
+    assert list(found.means) == QUESTIONS[:10]
+
+
+def test_a_second_student_of_the_same_seed_is_no_second_seed() -> None:
+    found = pool(*(scored(name, graded("good")) for name in ("good", "again", "twin")))
+    assert [(one.student, len(one.seeds)) for one in found] == [("good", 2), ("twin", 1)]
+
+
+def test_a_lead_within_the_luck_of_training_is_not_called_better() -> None:
+    lucky = [verdict(q, 1, float(n < 19)) for n, q in enumerate(QUESTIONS)]
+    unlucky = [verdict(q, 1, float(n < 9)) for n, q in enumerate(QUESTIONS)]
+    poor = [verdict(q, 1, float(n < 6)) for n, q in enumerate(QUESTIONS)]
+    once = compare(
+        [scored("good", lucky), scored("poor", poor)], confidence=0.95, resamples=1000, seed=1
+    )
+    twice = compare(
+        pool(scored("good", lucky), scored("again", unlucky), scored("poor", poor)),
+        confidence=0.95, resamples=1000, seed=1,
+    )  # fmt: skip
+    assert [pair.better for pair in (*once, *twice)] == [True, False]
+    assert twice[0].difference.luck > 0
+
+
+def test_students_that_were_not_asked_alike_are_named() -> None:
+    few = [verdict(q, 1, 1.0) for q in QUESTIONS]
+    half = unequal([scored("good", graded("good")), scored("poor", graded("poor")[:40])])
+    assert half == [
+        "On exam the students have judged answers to different questions (good 20 and poor 10): "
+        "only differences over shared questions compare them."
+    ]
+    assert unequal([scored("good", graded("good")), scored("poor", few)]) == [
+        "On exam a question has 1 to 4 judged samples; every question weighs the same."
+    ]
+    assert unequal([scored("good", graded("good")), scored("poor", [])]) == []
 
 
 def test_names_are_escaped_in_sentences() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
 from sourcewise import statistics
 
@@ -21,6 +21,13 @@ def test_wilson_agrees_with_scipy(successes: int, n: int) -> None:
     ours = statistics.wilson(successes, n, 0.95)
     theirs = stats.binomtest(successes, n).proportion_ci(0.95, method="wilson")
     assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-12)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 10), (3, 10), (10, 10), (2, 2719)])
+def test_the_exact_interval_agrees_with_scipy(successes: int, n: int) -> None:
+    ours = statistics.exact(successes, n, 0.95)
+    theirs = stats.binomtest(successes, n).proportion_ci(0.95, method="exact")
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
 
 def test_a_proportion_of_nothing_is_an_error() -> None:
@@ -39,6 +46,33 @@ def test_one_question_says_nothing() -> None:
     assert statistics.average([0.5], 64, 0.95) == (0.5, 0.0, 1.0, 1)
 
 
+def test_the_ends_of_an_interval_solve_the_score_equation() -> None:
+    means = np.random.default_rng(4).binomial(16, 0.3, 40) / 16
+    means[:10] = 0
+    ours = statistics.average(means.tolist(), 640, 0.95)
+    mean, between = float(means.mean()), float(stats.sem(means)) ** 2 * 40
+    effective = 40 * (mean * (1 - mean) + 0.02 / 40) / (between + 0.02 / 40)
+
+    def score(p: float) -> float:
+        return abs(mean - p) / math.sqrt(p * (1 - p) / effective) - stats.t.ppf(0.975, 39)
+
+    assert 40 < effective < 640
+    assert ours.low == pytest.approx(optimize.brentq(score, 1e-9, mean, xtol=1e-14), abs=1e-9)
+    assert ours.high == pytest.approx(optimize.brentq(score, mean, 1 - 1e-9, xtol=1e-14), abs=1e-9)
+
+
+def test_questions_of_one_sample_get_a_wilson_interval_with_students_quantile() -> None:
+    ours = statistics.average([1.0] * 12 + [0.0] * 18, 30, 0.95)
+    confidence = float(2 * stats.norm.cdf(stats.t.ppf(0.975, 29)) - 1)
+    assert ours == pytest.approx(statistics.wilson(12, 30, confidence), abs=1e-9)
+
+
+def test_one_failure_does_not_make_an_interval_many_times_as_narrow_as_none_does() -> None:
+    none = statistics.average([1.0] * 30, 1920, 0.95)
+    one = statistics.average([1.0] * 29 + [63 / 64], 1920, 0.95)
+    assert 0.5 < (one.high - one.low) / (none.high - none.low) < 1
+
+
 def test_many_samples_of_few_questions_do_not_count_as_many_questions() -> None:
     few = statistics.average([0.0, 1.0] * 5, 640, 0.95)
     many = statistics.average([0.0, 1.0] * 320, 640, 0.95)
@@ -54,10 +88,14 @@ def test_a_large_benchmark_gets_the_textbook_clustered_interval() -> None:
     )
 
 
-# Difficulty of questions as a beta distribution: U-shaped, middling, and hard with a mean of 3 %.
-@pytest.mark.parametrize("n", [30, 200])
+# Difficulty of questions as a beta distribution: U-shaped, middling, hard with a mean of 3 %, and easy with
+# one of 99 %, where one question in a hundred holds most failures.
 @pytest.mark.parametrize("k", [4, 64])
-@pytest.mark.parametrize(("a", "b"), [(0.5, 0.5), (2, 2), (0.3, 9)])
+@pytest.mark.parametrize(
+    ("n", "a", "b"),
+    [(30, 0.5, 0.5), (200, 0.5, 0.5), (30, 2, 2), (200, 2, 2), (30, 0.3, 9), (200, 0.3, 9),
+     (30, 1.98, 0.02)],
+)  # fmt: skip
 def test_intervals_cover_the_true_score_as_often_as_they_say(
     n: int, k: int, a: float, b: float
 ) -> None:
@@ -77,6 +115,12 @@ def test_pass_at_k_is_the_share_of_k_subsets_with_a_correct_sample() -> None:
             subsets = list(itertools.combinations([True] * correct + [False] * (n - correct), k))
             brute = sum(any(subset) for subset in subsets) / len(subsets)
             assert statistics.pass_at_k(n, correct, k) == pytest.approx(brute, abs=1e-12)
+
+
+def test_pass_at_k_agrees_with_the_hypergeometric_distribution() -> None:
+    for n, correct, k in [(64, 3, 16), (64, 60, 8), (200, 1, 100), (16, 0, 4), (16, 16, 16)]:
+        theirs = 1 - stats.hypergeom.pmf(0, n, correct, k)
+        assert statistics.pass_at_k(n, correct, k) == pytest.approx(theirs, abs=1e-9)
 
 
 @pytest.mark.parametrize(("n", "correct", "k"), [(4, 5, 1), (4, 2, 5), (4, -1, 1), (4, 2, 0)])
@@ -137,6 +181,24 @@ def test_identical_students_are_not_distinguished_and_keep_an_interval() -> None
     assert ours.low < -0.1 < 0.1 < ours.high
 
 
+def test_the_difference_and_its_spread_are_those_of_a_paired_t_test() -> None:
+    rng = np.random.default_rng(6)
+    first, second = rng.binomial(16, 0.6, 30) / 16, rng.binomial(16, 0.5, 30) / 16
+    ours = difference(first.tolist(), second.tolist())
+    theirs = stats.ttest_rel(first, second)
+    assert ours is not None
+    statistic = ours.value / (ours.spread / math.sqrt(ours.n))
+    assert statistic == pytest.approx(theirs.statistic, abs=1e-9)
+    low, high = theirs.confidence_interval(0.95)
+    assert (ours.low, ours.high) == pytest.approx((low, high), abs=0.02)
+
+
+def test_one_shared_question_leaves_all_open() -> None:
+    ours = difference([1.0], [0.25])
+    assert ours is not None
+    assert (ours.value, ours.low, ours.high, ours.p) == (0.75, -1.0, 1.0, 1.0)
+
+
 def test_permutation_p_agrees_with_scipy_on_few_questions() -> None:
     values = np.array([0.25, 0.5, -0.25, 0.75, 0.5, 1.0, 0.0, 0.25])
     theirs = stats.permutation_test((values,), np.mean, permutation_type="samples")
@@ -187,6 +249,20 @@ def test_holm_matches_the_worked_example() -> None:
     assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
 
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=7))
+def test_holm_is_the_closed_test_of_bonferroni(p: list[float]) -> None:
+    families = [
+        family
+        for size in range(1, len(p) + 1)
+        for family in itertools.combinations(range(len(p)), size)
+    ]
+    brute = [
+        max(min(1.0, len(f) * min(p[i] for i in f)) for f in families if test in f)
+        for test in range(len(p))
+    ]
+    assert statistics.holm(p) == pytest.approx(brute, abs=1e-9)
+
+
 @given(P_VALUES)
 def test_holm_lies_between_the_raw_and_the_bonferroni_p_value_and_keeps_their_order(
     p: list[float],
@@ -227,12 +303,57 @@ def test_the_named_number_of_questions_gives_the_promised_power() -> None:
 
 def test_no_difference_names_no_number_of_questions() -> None:
     same = statistics.Difference(0.0, -0.1, 0.1, 1.0, 30, 0.2)
-    assert statistics.verdict(same, 1.0, alpha=0.05, tests=3) == ("not distinguishable", None)
+    assert statistics.verdict(same, 1.0, alpha=0.05, tests=3) == ("not distinguishable", None, None)
 
 
 def test_the_verdict_word_follows_the_corrected_p_value() -> None:
     seen = statistics.Difference(0.1, 0.02, 0.18, 0.02, 60, 0.3)
-    assert statistics.verdict(seen, 0.02, alpha=0.05, tests=1) == ("better", None)
-    word, more = statistics.verdict(seen, 0.06, alpha=0.05, tests=3)
+    assert statistics.verdict(seen, 0.02, alpha=0.05, tests=1) == ("better", None, None)
+    word, more, _ = statistics.verdict(seen, 0.06, alpha=0.05, tests=3)
     assert word == "not distinguishable"
     assert more == statistics.questions_needed(0.1, 0.3, alpha=0.05 / 3) - 60  # type: ignore[operator]
+
+
+def test_the_luck_of_training_is_pooled_over_students_as_in_an_analysis_of_variance() -> None:
+    scores = [[0.5, 0.56, 0.53], [0.7], [0.61, 0.65]]
+    ours = statistics.luck(scores)
+    assert ours is not None
+    within = stats.f_oneway(scores[0], scores[2])
+    means = [np.mean(scores[0]), np.mean(scores[2])]
+    between = float(np.sum(np.array([3, 2]) * (means - np.mean(scores[0] + scores[2])) ** 2))
+    assert ours.variance == pytest.approx(between / within.statistic, abs=1e-9)
+    assert ours.freedom == 3
+
+
+def test_students_of_one_seed_show_no_luck() -> None:
+    assert statistics.luck([[0.5], [0.7], []]) is None
+
+
+def test_where_questions_are_many_seeds_are_compared_by_a_t_test() -> None:
+    first, second = [0.50, 0.56, 0.53], [0.40, 0.44, 0.45]
+    luck = statistics.luck([first, second])
+    assert luck is not None
+    value = float(np.mean(first) - np.mean(second))
+    sure = statistics.Difference(value, value - 1e-9, value + 1e-9, 1e-4, 10**6, 1e-6)
+    ours = statistics.difference_of_seeds(sure, luck, (3, 3), 0.95)
+    theirs = stats.ttest_ind(first, second)
+    assert ours.p == pytest.approx(theirs.pvalue, abs=1e-9)
+    low, high = theirs.confidence_interval(0.95)
+    assert (ours.low, ours.high) == pytest.approx((low, high), abs=1e-9)
+
+
+def test_luck_makes_no_interval_narrower_and_no_p_value_smaller() -> None:
+    found = statistics.Difference(0.1, 0.02, 0.18, 0.01, 60, 0.3)
+    for variance in (0.0, 1e-6, 1e-3):
+        ours = statistics.difference_of_seeds(found, statistics.Luck(variance, 2), (2, 2), 0.95)
+        assert ours.low <= found.low + 1e-12 < found.high - 1e-12 <= ours.high
+        assert ours.p >= found.p
+
+
+def test_a_lead_that_luck_explains_asks_for_seeds_and_not_for_questions() -> None:
+    found = statistics.Difference(0.02, -0.01, 0.05, 0.2, 5000, 0.2, luck=0.0004)
+    word, questions, seeds = statistics.verdict(found, 0.2, alpha=0.05, tests=1)
+    assert (word, questions) == ("not distinguishable", None)
+    assert seeds is not None
+    settled = found._replace(luck=found.luck / seeds)
+    assert statistics.detectable(0.2, 5000, alpha=0.05, luck=settled.luck) <= 0.02

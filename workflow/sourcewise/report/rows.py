@@ -31,7 +31,7 @@ class AgreementRow(NamedTuple):
 
 def caveats(gathered: Gathered) -> list[str]:
     """What a reader must know before taking the answer for more than it is."""
-    found = ["Each student was trained once, so the luck of training is in no interval."]
+    found = [*_luck(gathered.scores), *unequal(gathered.scores)]
     used = {student.dataset for student in gathered.students.values()}
     sizes = [size.examples for size in gathered.sizes if size.name in used]
     if len(set(sizes)) > 1:
@@ -39,6 +39,38 @@ def caveats(gathered: Gathered) -> list[str]:
             f"Their datasets hold {min(sizes):,} to {max(sizes):,} examples: the sources are "
             "compared as they come, not at equal size."
         )
+    return found
+
+
+def _luck(scores: Sequence[Score]) -> list[str]:
+    several = {one.student: list(one.seeds) for one in scores if len(one.seeds) > 1}
+    if not several:
+        return ["Each student was trained once, so the luck of training is in no interval."]
+    said = [f"{name} stands for {wording.listed(seeds)}" for name, seeds in several.items()]
+    return [
+        f"{'; '.join(said)}, which differ in the seed of their training. How far their scores lie "
+        "apart widens the intervals of all trained students."
+    ]
+
+
+def unequal(scores: Sequence[Score]) -> list[str]:
+    """Benchmarks at which students were not asked alike, so that their scores are not of the same thing."""
+    found = []
+    for benchmark, ranked in ranking(scores).items():
+        measured = [one for one in ranked if one.means]
+        fewest = min((one.fewest for one in measured), default=0)
+        most = max((one.most for one in measured), default=0)
+        if len({frozenset(one.means) for one in measured}) > 1:
+            sizes = wording.listed([f"{one.student} {len(one.means):,}" for one in measured])
+            found.append(
+                f"On {benchmark} the students have judged answers to different questions ({sizes}): "
+                "only differences over shared questions compare them."
+            )
+        elif fewest != most:
+            found.append(
+                f"On {benchmark} a question has {fewest:,} to {most:,} judged samples; every question "
+                "weighs the same."
+            )
     return found
 
 

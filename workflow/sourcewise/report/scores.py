@@ -6,7 +6,7 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sourcewise import statistics
 from sourcewise.tables import Response, Verdict
@@ -21,7 +21,8 @@ class Score:
     """One student at one benchmark; `interval` is None where no sample could be judged.
 
     A sample is correct with the full score: all tests, all constraints. `means` maps a question to its
-    share of correct samples.
+    share of correct samples. `seeds` maps the students that were pooled, which differ in the seed of
+    their training only, to their scores; an untrained model has none.
     """
 
     student: str
@@ -36,6 +37,7 @@ class Score:
     statuses: dict[str, int]
     tokens: float | None
     truncated: float | None
+    seeds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,7 @@ def score(
         statuses=dict(sorted(statuses.items())),
         tokens=math.fsum(lengths) / len(lengths) if lengths else None,
         truncated=cut / len(lengths) if lengths else None,
+        seeds={student: math.fsum(means.values()) / len(means)} if means else {},
     )
 
 
@@ -105,13 +108,22 @@ def _best_of(questions: Iterable[list[bool]], k: int) -> float:
     return math.fsum(chances) / len(chances)
 
 
+def luck_of_training(scores: Iterable[Score], benchmark: str) -> statistics.Luck | None:
+    """The variance between training seeds at a benchmark; None where no student has two."""
+    return statistics.luck(list(one.seeds.values()) for one in scores if one.benchmark == benchmark)
+
+
 def compare(
     scores: Sequence[Score], *, confidence: float, resamples: int, seed: int
 ) -> list[Comparison]:
-    """Every pair of students at every benchmark; one Holm family over all of them."""
+    """Every pair of students at every benchmark; one Holm family over all of them.
+
+    Where a benchmark shows the luck of training (`seeds.pooled`), it enters all pairs of the trained.
+    """
     alpha = 1 - confidence
+    luck = {one.benchmark: luck_of_training(scores, one.benchmark) for one in scores}
     pairs = [
-        (a, b) if _mean(a) >= _mean(b) else (b, a)
+        (a, b) if _value(a) >= _value(b) else (b, a)
         for a, b in itertools.combinations(scores, 2)
         if a.benchmark == b.benchmark
     ]
@@ -127,8 +139,12 @@ def compare(
             permutations=permutations,
             seed=f"{seed}/{a.benchmark}/{'/'.join(sorted((a.student, b.student)))}",
         )
-        if difference is not None:
-            found.append((a, b, difference))
+        if difference is None:
+            continue
+        if shown := luck[a.benchmark]:
+            seeds = (len(a.seeds), len(b.seeds))
+            difference = statistics.difference_of_seeds(difference, shown, seeds, confidence)
+        found.append((a, b, difference))
     corrected = statistics.holm([difference.p for _, _, difference in found])
     n = len(found)
     return [
@@ -139,11 +155,13 @@ def compare(
             difference=difference,
             corrected=p,
             verdict=statistics.verdict(difference, p, alpha=alpha, tests=n),
-            detectable=statistics.detectable(difference.spread, difference.n, alpha=alpha / n),
+            detectable=statistics.detectable(
+                difference.spread, difference.n, alpha=alpha / n, luck=difference.luck
+            ),
         )
         for (a, b, difference), p in zip(found, corrected, strict=True)
     ]
 
 
-def _mean(score: Score) -> float:
+def _value(score: Score) -> float:
     return score.interval.value if score.interval else -1.0

@@ -86,7 +86,10 @@ def _widest(pair: Comparison, n_pairs: int, level: str) -> Markup:
     # An interval of one pair may exclude zero where the corrected verdict does not.
     alone = f", before the correction for {n_pairs} pairs" if pair.difference.low > 0 else ""
     more = pair.verdict.more_questions
-    tell = f"about {about(more)} more questions would tell" if more else "the questions are too few"
+    if more:
+        tell = f"about {about(more)} more questions would tell"
+    else:
+        tell = remedy(pair) if pair.difference.luck else "the questions are too few"
     return Markup(" {} is {} points ahead of {} on <i>{}</i> ({} interval {}{}); {}.").format(
         _bold(pair.first),
         f"{100 * pair.difference.value:.1f}",
@@ -191,10 +194,14 @@ def _undecided(pair: Comparison, leader: str) -> Markup:
 
 def remedy(pair: Comparison) -> str:
     """What would decide a comparison that the data leave open."""
-    more = pair.verdict.more_questions
-    if more is None:
-        return "no difference was seen" if pair.difference.value == 0 else "too few questions"
-    return f"needs about {about(more)} more questions"
+    more, seeds = pair.verdict.more_questions, pair.verdict.times_seeds
+    if more is not None:
+        return f"needs about {about(more)} more questions"
+    if seeds is not None:
+        return f"needs about {about(seeds)} times as many training seeds"
+    if pair.difference.luck:
+        return "needs more questions and more training seeds"
+    return "no difference was seen" if pair.difference.value == 0 else "too few questions"
 
 
 def word(pair: Comparison) -> str:

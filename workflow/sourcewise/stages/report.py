@@ -31,7 +31,7 @@ from sourcewise.params.students import Report, Student
 from sourcewise.progress import Progress
 from sourcewise.recipes import manifests
 from sourcewise.recipes.manifests import Corpus, Distilled
-from sourcewise.report import corpus, scores
+from sourcewise.report import corpus, scores, seeds
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.metrics import metrics as metric_files
 from sourcewise.report.page import LISTED, render
@@ -92,6 +92,9 @@ def run(
             measured.append(_score(data, name, benchmark, report.confidence))
             progress.advance()
     progress.finish()
+    measured = seeds.pooled(
+        measured, students, reference=report.reference, confidence=report.confidence
+    )
     sizes = [_size(data, name) for name in datasets]
     explained = {"report": report, "distill": distill, "teachers": teachers, "datasets": datasets}
     explained |= {"students": students, "benchmarks": benchmarks}
