@@ -29,6 +29,7 @@ COMMANDS = {
     "audit": "sourcewise.commands.audit",
     "ledger": "sourcewise.commands.ledger",
     "forecast": "sourcewise.commands.forecast",
+    "view": "sourcewise.commands.view",
 }
 
 
