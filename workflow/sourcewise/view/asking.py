@@ -47,7 +47,7 @@ class Tables:
         """The rows of one query in tables of one kind, in the order of the files."""
         if not files:
             return []
-        names = [field.name for field in dataclasses.fields(row)]  # type: ignore[arg-type]
+        names = [f'"{field.name}"' for field in dataclasses.fields(row)]  # type: ignore[arg-type]
         # Tables are sorted by query_id, or nearly, so that few of their row groups are read.
         found = self.ask(
             f"SELECT {', '.join(names)} FROM read_parquet(?) WHERE query_id = ?",

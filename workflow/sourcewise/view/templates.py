@@ -1,7 +1,6 @@
 """The pages as Jinja templates: plain HTML without scripts, each state of it in its address."""
 
-FRAME = """
-<!doctype html>
+FRAME = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -46,8 +45,7 @@ MACROS = """
 {% endmacro %}
 """
 
-RESULTS = """
-{% extends "frame" %}
+RESULTS = """{% extends "frame" %}
 {% from "macros" import choice, snippet %}
 {% block main %}
 <h1>Queries, and what the teachers made of them</h1>
@@ -95,8 +93,7 @@ RESULTS = """
 {% endblock %}
 """
 
-REJECTED = """
-{% extends "frame" %}
+REJECTED = """{% extends "frame" %}
 {% from "macros" import snippet %}
 {% block main %}
 <h1>Turned away before any teacher saw them</h1>
@@ -138,8 +135,7 @@ REJECTED = """
 {% endblock %}
 """
 
-TRACE = """
-{% extends "frame" %}
+TRACE = """{% extends "frame" %}
 {% from "macros" import text %}
 {% block main %}
 <nav class="pages" aria-label="Results">
@@ -162,7 +158,8 @@ TRACE = """
 <h2 id="away">{% if trace.shard %}Copies that were turned away{% else %}Why it was turned away{% endif %}</h2>
 <ul>
 {% for one in trace.rejects %}
-<li><b>{{ one.by }}</b>: {{ one.reason | words }}{% if one.value %} ({{ one.value | cut | visible }}){% endif %},
+<li><b>{{ one.by }}</b>: {{ one.reason | words }}
+{%- if one.value %} ({{ one.value | cut | visible }}){% endif %},
 source {{ one.source }}</li>
 {% endfor %}
 </ul>
@@ -246,8 +243,7 @@ source {{ one.source }}</li>
 {% endblock %}
 """
 
-PROBLEM = """
-{% extends "frame" %}
+PROBLEM = """{% extends "frame" %}
 {% block main %}
 <h1>{{ title }}</h1>
 <p role="alert">{{ said | visible }}</p>
