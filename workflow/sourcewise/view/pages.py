@@ -24,6 +24,8 @@ from sourcewise.view.tracing import Trace
 
 # Of a single text; what models write in loops would make pages that no browser scrolls.
 MOST_CHARACTERS = 200_000
+# Teachers side by side in the width of a page of text.
+NARROW = 3
 FATES = {
     "example": "✓ an example",
     "selected": "selected, not filtered yet",
@@ -66,7 +68,7 @@ class Links:
         """The query behind a place among the results."""
         return _address("/next", {**self.conditions, "after": place})
 
-    def rejected(self, **conditions: str) -> str:
+    def away(self, **conditions: str) -> str:
         """Queries turned away, by stage and reason."""
         return _address("/rejected", conditions)
 
@@ -81,6 +83,8 @@ class Files:
         return "index.html"
 
     back = home
+
+    away = home
 
     def query(self, query_id: str, **_: str) -> str:
         return f"{query_id}.html"
@@ -109,13 +113,26 @@ def results(
 
 
 def rejected(
-    search: Refusals, page: Sequence[Refused], counts: Sequence[Count], links: Links, copy: str
+    held: Catalogue,
+    search: Refusals,
+    page: Sequence[Refused],
+    counts: Sequence[Count],
+    links: Links,
+    copy: str,
 ) -> str:
     """A page of queries that never got into the corpus."""
+    choices = {
+        "source": _same(sorted({*held.sources, search.source} - {""})),
+        "by": _same(sorted({one.by for one in counts} | {search.by} - {""})),
+        "reason": [
+            (name, _words(name))
+            for name in sorted({one.reason for one in counts} | {search.reason} - {""})
+        ],
+    }
     following = {**search.conditions(), "first": str(search.first + PAGE)}
     onward = _address("/rejected", following) if len(page) == PAGE else ""
     return _render(
-        "rejected", links, copy, title="Turned away", search=search, page=page, counts=counts,
+        "rejected", links, copy, title="Turned away", search=search, page=page, counts=counts, choices=choices,
         onward=onward, summary=_summary(len(page), bool(onward), search.first),
     )  # fmt: skip
 
@@ -134,6 +151,7 @@ def traced(
     return _render(
         "trace", links, copy, title=f"{trace.query.query_id[:8]}, {trace.query.category}",
         trace=trace, colours=colours, fates=FATES, onward=onward, unfolded=unfolded,
+        broad=len(trace.attempts) > NARROW,
     )  # fmt: skip
 
 
@@ -151,7 +169,9 @@ def _summary(n: int, more: bool, later: object) -> str:
 def _render(template: str, links: Any, copy: str, **values: Any) -> str:
     policy = "" if links.live else POLICY
     page = _environment().get_template(template)
-    return page.render(links=links, copy=copy, css=Markup(CSS), policy=policy, **values)
+    return page.render(
+        links=links, copy=copy, css=Markup(CSS), policy=policy, **{"broad": False, **values}
+    )
 
 
 def _address(path: str, conditions: Mapping[str, str]) -> str:
@@ -197,5 +217,6 @@ def _environment() -> jinja2.Environment:
         count=lambda n: f"{n:,}",
         decimal=lambda value: f"{value:.4g}",
         attempts=lambda n: f"{n} attempt{'s' if n > 1 else ''}",
+        characters=lambda text: f"{len(text):,} character{'s' if len(text) > 1 else ''}",
     )
     return environment

@@ -80,7 +80,7 @@ class Site:
         wanted = refusing.parsed(given)
         found = refusing.refused(self.tables, held, wanted)
         counts = refusing.counts(self.tables, held)
-        return pages.rejected(wanted, found, counts, Links({}), self.copy)
+        return pages.rejected(held, wanted, found, counts, Links({}), self.copy)
 
     def _trace(self, held: Catalogue, query_id: str, given: dict[str, str]) -> Answer:
         unfolded = given.pop("open", "") == "reasoning"

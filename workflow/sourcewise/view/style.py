@@ -6,11 +6,12 @@ CSS = (
     REPORT
     + """
 header { padding: 14px 0; }
-header .kicker { margin: 0; display: flex; flex-wrap: wrap; gap: 4px 18px; }
-header .kicker span { margin-left: auto; overflow-wrap: anywhere; }
-main { padding-top: 22px; padding-bottom: 30px; }
+header nav { margin: 0; display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 14px; }
+header nav span { margin-left: auto; overflow-wrap: anywhere; }
+main { padding-top: 22px; padding-bottom: 30px; overflow-wrap: anywhere; }
+th, .w { overflow-wrap: normal; }
 footer .in { max-width: 1180px; margin: 0 auto; padding: 0 24px; }
-main.broad { max-width: 1700px; }
+.broad main, .broad header .in, .broad footer .in { max-width: 1800px; }
 h1 { font-size: 22px; margin: 10px 0 12px; }
 h4 { font-size: 14.5px; margin: 0 0 6px; display: flex; flex-wrap: wrap; gap: 2px 10px; }
 h4 a { color: inherit; text-decoration: none; }
@@ -49,9 +50,11 @@ pre { unicode-bidi: isolate; max-height: 32em; font-size: 13px; }
 .state { font-weight: 600; }
 .attempt dl { grid-template-columns: 6.2em minmax(0, 1fr); gap: 2px 10px; font-size: 13.5px; margin: 0 0 6px; }
 .attempt dd { overflow-wrap: anywhere; }
+.attempt .said { margin-top: 4px; }
+td, tbody th { vertical-align: top; }
 :root { --good: #1d6b53; --bad: #a8402c; }
 @media (prefers-color-scheme: dark) { :root { --good: #5fd0b0; --bad: #f09a84; } }
 @media (max-width: 620px) { form { grid-template-columns: 1fr 1fr; } h1 { font-size: 20px; }
-  footer .in { padding: 0 14px; } header .kicker span { margin-left: 0; } }
+  footer .in { padding: 0 14px; } header nav span { margin-left: 0; } }
 """
 )

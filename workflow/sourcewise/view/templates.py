@@ -12,12 +12,15 @@ FRAME = """<!doctype html>
 <title>{{ title }} · Sourcewise traces</title>
 <style>{{ css }}</style>
 </head>
-<body>
+<body{% if broad %} class="broad"{% endif %}>
 <a class="skip" href="#main">Skip to the content</a>
-<header><div class="in">
-<p class="kicker"><a href="{{ links.home() }}">Traces</a>{% if links.live %}
- <a href="/rejected">Turned away</a>{% endif %} <span>{{ copy }}</span></p>
-</div></header>
+<header><div class="in"><nav aria-label="Traces">
+<a href="{{ links.home() }}">Queries</a>
+{% if links.live %}
+<a href="{{ links.away() }}">Turned away</a>
+{% endif %}
+<span>{{ copy }}</span>
+</nav></div></header>
 <main id="main">
 {% block main %}{% endblock %}
 </main>
@@ -94,17 +97,17 @@ RESULTS = """{% extends "frame" %}
 """
 
 REJECTED = """{% extends "frame" %}
-{% from "macros" import snippet %}
+{% from "macros" import choice, snippet %}
 {% block main %}
 <h1>Turned away before any teacher saw them</h1>
 <form action="/rejected" role="search">
 <label class="wide">Words or &quot;phrases&quot;
 <input type="search" name="text" value="{{ search.text }}" maxlength="1000" accesskey="s"></label>
-<label>Source <input name="source" value="{{ search.source }}" maxlength="200"></label>
-<label>By <input name="by" value="{{ search.by }}" maxlength="200"></label>
-<label>Reason <input name="reason" value="{{ search.reason }}" maxlength="200"></label>
+{{ choice("source", "Source", choices.source, search.source) }}
+{{ choice("by", "By", choices.by, search.by) }}
+{{ choice("reason", "Reason", choices.reason, search.reason) }}
 <button>Search</button>
-{% if search.conditions() %}<a href="/rejected">Clear</a>{% endif %}
+{% if search.conditions() %}<a href="{{ links.away() }}">Clear</a>{% endif %}
 </form>
 {% if counts %}
 <div class="scroll" tabindex="0" role="region" aria-label="Reasons"><table>
@@ -113,7 +116,7 @@ REJECTED = """{% extends "frame" %}
 <tbody>
 {% for one in counts %}
 <tr><td>{{ one.by }}</td>
-<td><a href="{{ links.rejected(by=one.by, reason=one.reason) }}">{{ one.reason | words }}</a></td>
+<td><a href="{{ links.away(by=one.by, reason=one.reason) }}">{{ one.reason | words }}</a></td>
 <td class="n">{{ one.n | count }}</td></tr>
 {% endfor %}
 </tbody></table></div>
@@ -139,10 +142,10 @@ TRACE = """{% extends "frame" %}
 {% from "macros" import text %}
 {% block main %}
 <nav class="pages" aria-label="Results">
-<a href="{{ links.back() }}" accesskey="b">← Results</a>
+<a href="{{ links.back() if trace.shard else links.away() }}" accesskey="b">← Results</a>
 {% if onward %}<a href="{{ onward }}" rel="next" accesskey="n">Next query →</a>{% endif %}
 </nav>
-<h1>{{ trace.query.category }} query from {{ trace.query.source }}</h1>
+<h1>{{ trace.query.category | capitalize }} query from {{ trace.query.source }}</h1>
 <p class="meta"><code>{{ trace.query.query_id }}</code> · licence {{ trace.query.licence or "unknown" }} ·
 {% if trace.shard %}shard {{ trace.shard }}{% else %}<b>not in the corpus</b>{% endif %}</p>
 {% for turn in trace.query.messages %}
@@ -206,31 +209,34 @@ source {{ one.source }}</li>
 <span class="state {{ 'yes' if one.accepted else 'no' }}">{% if not one.verdict %}not judged yet
 {%- elif one.accepted %}<span aria-hidden="true">✓</span> accepted{% else %}<span aria-hidden="true">✗</span>
 {{ one.verdict.status | words if one.verdict.score is none else "not accepted" }}{% endif %}</span></h4>
-<dl>
 {% if one.verdict %}
+<dl>
 <dt>Verdict</dt><dd>{{ one.verdict.status | words }}{% if one.verdict.score is not none %},
  score {{ one.verdict.score | decimal }}{% endif %}</dd>
 {% if one.verdict.detail %}<dt>Detail</dt><dd>{{ one.verdict.detail | cut | visible }}</dd>{% endif %}
 {% if one.verdict.facts %}<dt>Facts</dt><dd>{{ one.verdict.facts | cut | visible }}</dd>{% endif %}
-<dt>Verifier</dt><dd>{{ one.verdict.verifier }} {{ one.verdict.verifier_version }}</dd>
-{% endif %}
-<dt>Tokens</dt><dd>{{ one.response.n_tokens | count }}, prompt {{ one.response.n_prompt_tokens | count }},
- ended by {{ one.response.finish_reason }}</dd>
-{% if one.perplexity %}<dt>Perplexity</dt><dd>{{ one.perplexity.perplexity | decimal }}
- ({{ one.perplexity.scorer }})</dd>{% endif %}
-<dt>Engine</dt><dd>{{ one.response.engine }}, revision {{ one.response.revision }},
- seed {{ one.response.seed }}</dd>
 </dl>
+{% endif %}
 {% set parts = one.parts %}
 {% if parts.reasoning %}
 <details{% if unfolded %} open{% endif %}>
-<summary>Reasoning, {{ parts.reasoning | length | count }} characters
+<summary>Reasoning, {{ parts.reasoning | characters }}
 {%- if not parts.closed %}, never closed{% endif %}</summary>
 {{ text(parts.reasoning, called ~ ", reasoning") }}</details>
 {% endif %}
 {% if parts.answer.strip() %}
 {{ text(parts.answer.strip("\n"), called ~ ", answer") }}
 {% else %}<p class="none">No answer.</p>{% endif %}
+<dl>
+<dt>Tokens</dt><dd>{{ one.response.n_tokens | count }}, prompt {{ one.response.n_prompt_tokens | count }},
+ ended by {{ one.response.finish_reason }}</dd>
+{% if one.verdict %}<dt>Verifier</dt>
+<dd>{{ one.verdict.verifier }} {{ one.verdict.verifier_version }}</dd>{% endif %}
+{% if one.perplexity %}<dt>Perplexity</dt><dd>{{ one.perplexity.perplexity | decimal }}
+ ({{ one.perplexity.scorer }})</dd>{% endif %}
+<dt>Engine</dt><dd>{{ one.response.engine }}, revision {{ one.response.revision }},
+ seed {{ one.response.seed }}</dd>
+</dl>
 </article>
 {% else %}<p class="none">No attempt.</p>
 {% endfor %}
