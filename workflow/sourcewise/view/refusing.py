@@ -9,7 +9,7 @@ from typing import Any
 
 from sourcewise.view.asking import Tables
 from sourcewise.view.catalogue import Catalogue
-from sourcewise.view.searching import MOST_CHARACTERS, PAGE, SNIPPET, TEXT, mentions, terms
+from sourcewise.view.searching import MOST_CHARACTERS, PAGE, SNIPPET, TEXT, terms
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _mentioning(
     files = held.collected(wanted.source or None)
     if not files:
         return []
-    said = [mentions(term) for term in terms(wanted.text)]
+    said = terms(wanted.text)
     rows = tables.ask(
         f"""
         SELECT r.query_id, r.source, r."by", r.reason, r.value, q.said
