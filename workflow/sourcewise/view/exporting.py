@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sourcewise.view import pages, searching, tracing
+from sourcewise.view import marking, pages, searches, searching, tracing
 from sourcewise.view.asking import Tables
 from sourcewise.view.catalogue import Catalogue, catalogue
 from sourcewise.view.pages import Files
-from sourcewise.view.searching import Found, Search
+from sourcewise.view.searches import Search
+from sourcewise.view.searching import Found
 
 
 def export(root: Path, folder: Path, *, sample: int, seed: int, conditions: dict[str, str]) -> int:
@@ -21,7 +22,7 @@ def export(root: Path, folder: Path, *, sample: int, seed: int, conditions: dict
         raise ValueError(f"{folder} is not empty: name a new folder, or empty it")
     root = root.resolve()
     held, tables = catalogue(root), Tables(root / "data")
-    wanted = searching.parsed(conditions, held)
+    wanted = searches.parsed(conditions, held)
     sampled = searching.sample(tables, held, wanted, n=sample, seed=seed)
     if not sampled:
         raise ValueError(f"no query of {root} is like {conditions or 'that: there are none yet'}")
@@ -30,7 +31,7 @@ def export(root: Path, folder: Path, *, sample: int, seed: int, conditions: dict
     for one, following in zip(sampled, [*sampled[1:], None], strict=True):
         onward = links.query(following.query_id) if following else ""
         _write(folder / f"{one.query_id}.html", _page(tables, held, one, onward, copy))
-    marked = searching.marked(tables, held, sampled)
+    marked = marking.marked(tables, held, sampled)
     index = pages.results(held, Search(), marked, links, copy, ())
     _write(folder / "index.html", index)
     return len(sampled)

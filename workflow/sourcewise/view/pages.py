@@ -18,7 +18,8 @@ from sourcewise.tables import STATUSES
 from sourcewise.view import templates
 from sourcewise.view.catalogue import Catalogue
 from sourcewise.view.refusing import Count, Refusals, Refused
-from sourcewise.view.searching import ACCEPTED, PAGE, Found, Mark, Search
+from sourcewise.view.searches import ACCEPTED, Search
+from sourcewise.view.searching import PAGE, Found, Mark
 from sourcewise.view.style import CSS
 from sourcewise.view.tracing import Trace
 

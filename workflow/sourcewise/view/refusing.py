@@ -9,7 +9,9 @@ from typing import Any
 
 from sourcewise.view.asking import Tables
 from sourcewise.view.catalogue import Catalogue
-from sourcewise.view.searching import MOST_CHARACTERS, PAGE, SNIPPET, TEXT, terms
+from sourcewise.view.conditions import terms
+from sourcewise.view.searches import MOST_CHARACTERS
+from sourcewise.view.searching import PAGE, SNIPPET, TEXT
 
 
 @dataclass(frozen=True)

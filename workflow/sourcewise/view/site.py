@@ -9,7 +9,7 @@ from typing import get_args
 from urllib.parse import parse_qsl, urlsplit
 
 from sourcewise.params.queries import Category
-from sourcewise.view import pages, refusing, searching, tracing
+from sourcewise.view import marking, pages, refusing, searches, searching, tracing
 from sourcewise.view.asking import Tables
 from sourcewise.view.catalogue import Catalogue, catalogue
 from sourcewise.view.pages import Links
@@ -70,9 +70,9 @@ class Site:
         return self._problem(404, "There is no such page", "Pages are /, /rejected and /query/ID.")
 
     def _results(self, held: Catalogue, given: dict[str, str]) -> str:
-        wanted = searching.parsed(given, held)
+        wanted = searches.parsed(given, held)
         found = searching.search(self.tables, held, wanted)
-        marked = searching.marked(self.tables, held, found)
+        marked = marking.marked(self.tables, held, found)
         links = Links(wanted.conditions())
         return pages.results(held, wanted, marked, links, self.copy, get_args(Category))
 
@@ -84,7 +84,7 @@ class Site:
 
     def _trace(self, held: Catalogue, query_id: str, given: dict[str, str]) -> Answer:
         unfolded = given.pop("open", "") == "reasoning"
-        wanted = searching.parsed(given, held)
+        wanted = searches.parsed(given, held)
         found = tracing.trace(self.tables, held, query_id)
         if found is None:
             return self._problem(404, "There is no such query", f"No table here has {query_id}.")
@@ -95,7 +95,7 @@ class Site:
 
     def _next(self, held: Catalogue, given: dict[str, str]) -> Answer:
         """The query behind the one that was looked at: searched for when somebody wants to go there."""
-        wanted = searching.parsed(given, held)
+        wanted = searches.parsed(given, held)
         links = Links(wanted.conditions())
         found = searching.search(self.tables, held, wanted, most=1)
         if not found:
