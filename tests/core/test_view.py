@@ -156,10 +156,10 @@ def test_a_trace_shows_every_attempt_with_all_that_was_said_of_it(site: Site) ->
 def test_a_trace_shows_what_each_dataset_made_of_it_and_who_trained_on_it(site: Site) -> None:
     text = _page(site, f"/query/{SUM.query_id}").text
     assert "an example good, attempt 2, score 1 good" in text
-    assert "dropped by a filter perplexity: too_surprising (poor, attempt 1: 9) –" in text
+    assert "dropped by a filter perplexity: too surprising (poor, attempt 1: 9) –" in text
     assert "selected, not filtered yet" not in text
     odd = _page(site, f"/query/{ODD.query_id}").text
-    assert "not selected unverified: no_answer (good, attempt 1)" in odd
+    assert "not selected unverified: no answer (good, attempt 1)" in odd
 
 
 def test_a_selected_attempt_is_not_filtered_yet_where_no_filter_ran(tmp_path: Path) -> None:

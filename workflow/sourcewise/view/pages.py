@@ -216,7 +216,7 @@ def _environment() -> jinja2.Environment:
         words=_words,
         last=_last,
         count=lambda n: f"{n:,}",
-        decimal=lambda value: f"{value:.4g}",
+        decimal=lambda value: f"{value:,.0f}" if value >= 1000 else f"{value:.4g}",
         attempts=lambda n: f"{n} attempt{'s' if n > 1 else ''}",
         characters=lambda text: f"{len(text):,} character{'s' if len(text) > 1 else ''}",
     )

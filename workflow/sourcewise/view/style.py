@@ -43,6 +43,7 @@ button { background: var(--accent); color: var(--card); border-color: var(--acce
 pre { unicode-bidi: isolate; max-height: 32em; font-size: 13px; }
 .teachers { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 340px), 1fr)); gap: 18px;
   align-items: start; }
+.broad .teachers { grid-template-columns: repeat(auto-fit, minmax(min(100%, 270px), 1fr)); }
 .teacher { background: var(--card); border: 1px solid var(--rule); border-top: 4px solid var(--c);
   padding: 12px 16px; border-radius: 8px; min-width: 0; }
 .teacher h3 { margin: 0 0 8px; }
@@ -54,7 +55,8 @@ pre { unicode-bidi: isolate; max-height: 32em; font-size: 13px; }
 td, tbody th { vertical-align: top; }
 :root { --good: #1d6b53; --bad: #a8402c; }
 @media (prefers-color-scheme: dark) { :root { --good: #5fd0b0; --bad: #f09a84; } }
-@media (max-width: 620px) { form { grid-template-columns: 1fr 1fr; } h1 { font-size: 20px; }
+@media (max-width: 620px) { .fates { min-width: 36em; }
+  form { grid-template-columns: 1fr 1fr; } h1 { font-size: 20px; }
   footer .in { padding: 0 14px; } header nav span { margin-left: 0; } }
 """
 )

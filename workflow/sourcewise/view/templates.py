@@ -179,7 +179,7 @@ source {{ one.source }}</li>
 <section aria-labelledby="datasets">
 <h2 id="datasets">What became of it</h2>
 {% if trace.outcomes %}
-<div class="scroll" tabindex="0" role="region" aria-label="Datasets"><table>
+<div class="scroll" tabindex="0" role="region" aria-label="Datasets"><table class="fates">
 <thead><tr><th scope="col">Dataset</th><th scope="col">Outcome</th><th scope="col">Attempt, or why not</th>
 <th scope="col">Students trained on it</th></tr></thead>
 <tbody>

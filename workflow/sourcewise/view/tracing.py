@@ -119,9 +119,9 @@ def _outcomes(tables: Tables, dataset: Dataset, query_id: str) -> Iterator[Outco
         if (one.teacher, one.attempt, one.score) not in examples and not filtered:
             yield _outcome(dataset, "selected", said)
     for drop in dropped:
-        yield _outcome(dataset, "dropped", f"{drop.by}: {drop.reason} ({drop.value})")
+        yield _outcome(dataset, "dropped", f"{drop.by}: {_told(drop)}")
     for drop in tables.of_query(Reject, dataset.table("select-rejects"), query_id):
-        yield _outcome(dataset, "not_selected", f"{drop.reason} ({drop.value})")
+        yield _outcome(dataset, "not_selected", _told(drop))
 
 
 def _examples(
@@ -139,6 +139,11 @@ def _examples(
 
 def _outcome(dataset: Dataset, fate: str, said: str) -> Outcome:
     return Outcome(dataset.name, fate, said, dataset.students if fate == "example" else ())
+
+
+def _told(drop: Reject) -> str:
+    reason = drop.reason.replace("_", " ")
+    return f"{reason} ({drop.value})" if drop.value else reason
 
 
 def _attempt(teacher: str, attempt: int, score: float | None) -> str:
