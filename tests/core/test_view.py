@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from finished_run import Tree, query, response, verdict, write_corpus
+from finished_run import Tree, query, reject, response, verdict, write_corpus
 from sourcewise.__main__ import main
 from sourcewise.tables import (
     Example,
@@ -322,7 +322,19 @@ def test_the_server_listens_on_loopback_only(server: Server) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
 def test_nothing_can_be_sent_to_the_server(server: Server, method: str) -> None:
-    assert _asked(server, "/", method=method).status == 501
+    answered = _asked(server, "/", method=method)
+    assert answered.status == 501
+    assert "default-src 'none'" in answered.headers["csp"]
+
+
+@pytest.mark.parametrize(("mode", "status"), [("navigate", 200), ("no-cors", 421), ("cors", 421)])
+def test_another_site_may_link_here_but_not_make_us_search(
+    server: Server, mode: str, status: int
+) -> None:
+    told = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode}
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
+    connection.request("GET", "/", headers=told)
+    assert connection.getresponse().status == status
 
 
 @pytest.mark.parametrize(
@@ -453,6 +465,20 @@ def test_shards_that_a_manifest_no_longer_names_do_not_count(tmp_path: Path) -> 
     tree = Tree(copy)
     tree.json("queries/manifest.json", {"shards": ["0000"], "sources": ["sums"]})
     assert _found(site, "/?text=left") == []
+    left = copy / "data/queries/clean/old-0000.rejects.parquet"
+    write(left, Reject, [reject(SUM, "clean", "left_over")])
+    assert "left over" in _page(site, "/rejected").text
+    tree.json("queries/manifest.json", {"shards": ["0000"], "sources": ["sums"]})
+    assert "left over" not in _page(site, "/rejected").text
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"shards": 5, "attempts": "x"}', "{"])
+def test_a_manifest_that_says_nothing_hides_nothing(tmp_path: Path, content: str) -> None:
+    copy = _finished(tmp_path)
+    for path in ("data/queries/manifest.json", "data/distill/good/manifest.json", "params.yaml"):
+        (copy / path).write_text(content)
+    text = _page(Site(copy), f"/query/{SUM.query_id}").text
+    assert "Attempt 2" in text
 
 
 def _export(copy: Path, folder: Path, *more: str) -> int | str | None:

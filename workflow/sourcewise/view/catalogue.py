@@ -8,16 +8,17 @@ does not name it was left by other parameters, and does not.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
-# Where rejects lie, below data/queries, in the order of the stages.
+Value = TypeVar("Value")
+
+# Where the rejects of shards lie, below data/queries, in the order of the stages.
 REJECTS = (
-    "collected/*.rejects.parquet",
     "clean/*.rejects.parquet",
     "judged/*.parquet",
     "near/*.parquet",
@@ -84,11 +85,14 @@ class Catalogue:
 
     def rejects(self) -> list[str]:
         """All tables of queries that went no further, in the order of the stages."""
-        return [str(path) for pattern in REJECTS for path in sorted(self.queries.glob(pattern))]
+        read = sorted(self.queries.glob("collected/*.rejects.parquet"))
+        made = (path for pattern in REJECTS for path in sorted(self.queries.glob(pattern)))
+        return [str(path) for path in [*read, *_current(self.queries, made)]]
 
     def contamination(self) -> list[str]:
         """The evidence of decontamination."""
-        return [str(path) for path in sorted(self.queries.glob("corpus/*.contamination.parquet"))]
+        found = sorted(self.queries.glob("corpus/*.contamination.parquet"))
+        return [str(path) for path in _current(self.queries, found)]
 
 
 def present(paths: Iterable[Path]) -> list[str]:
@@ -104,9 +108,11 @@ def catalogue(root: Path) -> Catalogue:
             f"{data}/queries does not exist: run snakemake there, or name another copy"
         )
     parameters = _parameters(root / "params.yaml")
+    names = _plain(data / "queries/corpus", ".parquet")
+    corpus = (data / "queries/corpus" / f"{name}.parquet" for name in names)
     return Catalogue(
         queries=data / "queries",
-        shards=tuple(_shards(data / "queries")),
+        shards=tuple(path.stem for path in _current(data / "queries", corpus)),
         sources=tuple(_plain(data / "queries/collected", ".parquet")),
         teachers=tuple(_teacher(folder) for folder in _folders(data / "distill")),
         datasets=tuple(
@@ -118,30 +124,32 @@ def catalogue(root: Path) -> Catalogue:
     )
 
 
-def _shards(queries: Path) -> list[str]:
+def _current(queries: Path, paths: Iterable[Path]) -> list[Path]:
+    """The tables of shards that the corpus's manifest names, or that are newer than it."""
     manifest = queries / "manifest.json"
-    named = _json(manifest).get("shards", ())
+    named = _json(manifest, "shards", list)
     return [
-        shard
-        for shard in _plain(queries / "corpus", ".parquet")
-        if shard in named or _newer(queries / "corpus" / f"{shard}.parquet", manifest)
+        path
+        for path in paths
+        if named is None or path.name.partition(".")[0] in named or _newer(path, manifest)
     ]
 
 
 def _teacher(folder: Path) -> Teacher:
     manifest = folder / "manifest.json"
-    attempts = _json(manifest).get("attempts", 0)
+    attempts = _json(manifest, "attempts", int)
     rounds = []
     for path in folder.glob("round-*"):
         number = path.name.removeprefix("round-")
-        if number.isdecimal() and (int(number) <= attempts or _newer(path, manifest)):
+        counts = attempts is None or (number.isdecimal() and int(number) <= attempts)
+        if number.isdecimal() and (counts or _newer(path, manifest)):
             held = (one.name for one in path.glob("*.responses.parquet"))
             rounds.append((int(number), frozenset(_stems(held, ".responses.parquet"))))
     return Teacher(folder.name, folder, tuple(sorted(rounds)))
 
 
 def _newer(path: Path, manifest: Path) -> bool:
-    return not manifest.is_file() or path.stat().st_mtime > manifest.stat().st_mtime
+    return path.stat().st_mtime > manifest.stat().st_mtime
 
 
 def _students(dataset: str, data: Path, parameters: dict[str, Any]) -> list[str]:
@@ -173,12 +181,14 @@ def _parameters(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path, key: str, kind: type[Value]) -> Value | None:
+    """A value of a manifest; None where there is none, as in a copy that is half-made or was tampered with."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}
+        return None
+    value = content.get(key) if isinstance(content, dict) else None
+    return value if isinstance(value, kind) else None
 
 
 def _folders(parent: Path) -> list[Path]:
@@ -190,6 +200,6 @@ def _plain(folder: Path, suffix: str) -> list[str]:
     return sorted(name for name in _stems(folder.glob("*"), suffix) if "." not in name)
 
 
-def _stems(names: Iterable[Path] | Sequence[str] | Any, suffix: str) -> list[str]:
+def _stems(names: Iterable[Path | str], suffix: str) -> list[str]:
     texts = (one.name if isinstance(one, Path) else one for one in names)
     return [name.removesuffix(suffix) for name in texts if name.endswith(suffix)]

@@ -9,14 +9,13 @@ from __future__ import annotations
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from sourcewise.view.pages import POLICY
-from sourcewise.view.site import Answer, Site
+from sourcewise.view.site import Site
 
 ADDRESS = "127.0.0.1"
 # Names that a browser on this machine, or at the other end of a tunnel, has for us. Any other is a page of
 # somebody else's that lets its own name point here (DNS rebinding).
 HOSTS = ("127.0.0.1", "localhost")
 HEADERS = {
-    "Content-Type": "text/html; charset=utf-8",
     "Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -62,20 +61,27 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.server.site.answer(self.path)
         content = answer.page.encode()
         self.send_response(answer.status)
-        for name, value in _headers(answer).items():
-            self.send_header(name, value)
+        if answer.location:
+            self.send_header("Location", answer.location)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if body:
             self.wfile.write(content)
 
     def _is_ours(self) -> bool:
-        given = self.headers.get_all("Host") or []
-        return len(given) == 1 and given[0].partition(":")[0].lower() in HOSTS
+        hosts = self.headers.get_all("Host") or []
+        # Another site may link here, but must not make us search by an image of its own.
+        foreign = self.headers.get("Sec-Fetch-Site") == "cross-site"
+        if foreign and self.headers.get("Sec-Fetch-Mode") != "navigate":
+            return False
+        return len(hosts) == 1 and hosts[0].partition(":")[0].lower() in HOSTS
+
+    def end_headers(self) -> None:
+        """Ends the head of every answer, those of errors included."""
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
+        super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Says nothing: what a reader looks at is no news."""
-
-
-def _headers(answer: Answer) -> dict[str, str]:
-    return {**HEADERS, "Location": answer.location} if answer.location else HEADERS

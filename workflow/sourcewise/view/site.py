@@ -51,7 +51,7 @@ class Site:
                 return self._page(address.path, given)
             except ValueError as error:
                 return self._problem(400, "This cannot be shown", str(error))
-            except duckdb.Error as error:
+            except (OSError, duckdb.Error) as error:
                 if attempt == TRIES - 1:
                     said = str(error).partition("\n")[0]
                     return self._problem(503, "A table cannot be read", f"{said}. {REMEDY}")
