@@ -493,6 +493,7 @@ def test_an_export_works_from_the_disk_and_shows_what_the_server_shows(
     out = tmp_path / "shared"
     assert _export(finished, out, "--sample", "5", "--search", "teacher=good") == 0
     index = (out / "index.html").read_text()
+    assert "2 queries, a random sample of those with teacher=good (seed 1)." in _Seen(index).text
     assert sorted(set(_Seen(index).links) - {"#main", "index.html"}) == sorted(
         f"{one.query_id}.html" for one in (SUM, ODD)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import urlencode
 
 from sourcewise.view import marking, pages, searches, searching, tracing
 from sourcewise.view.asking import Tables
@@ -32,7 +33,9 @@ def export(root: Path, folder: Path, *, sample: int, seed: int, conditions: dict
         onward = links.query(following.query_id) if following else ""
         _write(folder / f"{one.query_id}.html", _page(tables, held, one, onward, copy))
     marked = marking.marked(tables, held, sampled)
-    index = pages.results(held, Search(), marked, links, copy, ())
+    those = f" of those with {urlencode(wanted.conditions())}" if wanted.conditions() else ""
+    summary = f"{len(sampled):,} queries, a random sample{those} (seed {seed})."
+    index = pages.results(held, Search(), marked, links, copy, summary=summary)
     _write(folder / "index.html", index)
     return len(sampled)
 

@@ -92,9 +92,16 @@ class Files:
 
 
 def results(
-    held: Catalogue, search: Search, page: Sequence[Found], links: Any, copy: str, categories: Any
+    held: Catalogue,
+    search: Search,
+    page: Sequence[Found],
+    links: Any,
+    copy: str,
+    *,
+    categories: Sequence[str] = (),
+    summary: str = "",
 ) -> str:
-    """A page of queries with what each teacher made of them."""
+    """A page of queries with what each teacher made of them; `summary` says which where they are a sample."""
     more = len(page) == PAGE and links.live
     onward = _address("/", {**search.conditions(), "after": page[-1].place}) if more else ""
     datasets = [one.name for one in held.datasets]
@@ -109,7 +116,7 @@ def results(
     }
     return _render(
         "results", links, copy, title="Queries", search=search, page=page,
-        choices=choices, onward=onward, summary=_summary(len(page), bool(onward), search.after),
+        choices=choices, onward=onward, summary=summary or _summary(len(page), bool(onward), search.after),
     )  # fmt: skip
 
 

@@ -74,7 +74,7 @@ class Site:
         found = searching.search(self.tables, held, wanted)
         marked = marking.marked(self.tables, held, found)
         links = Links(wanted.conditions())
-        return pages.results(held, wanted, marked, links, self.copy, get_args(Category))
+        return pages.results(held, wanted, marked, links, self.copy, categories=get_args(Category))
 
     def _rejected(self, held: Catalogue, given: dict[str, str]) -> str:
         wanted = refusing.parsed(given)

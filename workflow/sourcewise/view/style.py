@@ -9,7 +9,7 @@ header { padding: 14px 0; }
 header nav { margin: 0; display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 14px; }
 header nav span { margin-left: auto; overflow-wrap: anywhere; }
 main { padding-top: 22px; padding-bottom: 30px; overflow-wrap: anywhere; }
-th, .w { overflow-wrap: normal; }
+.scroll { overflow-wrap: normal; }
 footer .in { max-width: 1180px; margin: 0 auto; padding: 0 24px; }
 .broad main, .broad header .in, .broad footer .in { max-width: 1800px; }
 h1 { font-size: 22px; margin: 10px 0 12px; }
@@ -55,7 +55,7 @@ pre { unicode-bidi: isolate; max-height: 32em; font-size: 13px; }
 td, tbody th { vertical-align: top; }
 :root { --good: #1d6b53; --bad: #a8402c; }
 @media (prefers-color-scheme: dark) { :root { --good: #5fd0b0; --bad: #f09a84; } }
-@media (max-width: 620px) { .fates { min-width: 36em; }
+@media (max-width: 620px) { .fates { min-width: 44em; }
   form { grid-template-columns: 1fr 1fr; } h1 { font-size: 20px; }
   footer .in { padding: 0 14px; } header nav span { margin-left: 0; } }
 """

@@ -24,8 +24,8 @@ FRAME = """<!doctype html>
 <main id="main">
 {% block main %}{% endblock %}
 </main>
-<footer><div class="in">{% block footer %}Texts stand here as they came, as text only. Nothing on this page runs
-or leaves this machine.{% endblock %}</div></footer>
+<footer><div class="in">{% block footer %}Texts stand here as they came, as text only. This page runs nothing
+and asks for nothing else.{% endblock %}</div></footer>
 </body>
 </html>
 """
