@@ -31,6 +31,7 @@ COMMANDS = {
     "ledger": "sourcewise.commands.ledger",
     "forecast": "sourcewise.commands.forecast",
     "export": "sourcewise.commands.export",
+    "view": "sourcewise.commands.view",
 }
 
 

@@ -1,0 +1,1 @@
+"""The trace browser: pages over the tables of a working copy, read where they lie and never written."""
