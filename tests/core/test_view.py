@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ HOSTILE = (
     "<a href=\"javascript:document.title='owned'\">x</a>{{ 7 * 7 }}<!--<svg onload=alert(1)>"
 )
 SUM, HARD, ODD = query("What is 2 plus 2?"), query("Prove it.", "code", "proofs"), query(HOSTILE)
+EASY = query("What is nothing plus nothing?")
 REMOVED = query("What is 99 plus 1?")
 MANY = [query(f"Number {n} of many?", source="many") for n in range(120)]
 
@@ -49,9 +51,9 @@ def _rows(rounds: Path, shard: str, answers: list[Response], verdicts: list[Verd
 
 
 def _finished(root: Path) -> Path:
-    """A copy where `good` solves the sum at its second attempt and `poor` none."""
+    """A copy where `good` solves the sum at its second attempt, and `poor` only what both solve."""
     tree = Tree(root)
-    corpus = sorted([SUM, HARD, ODD, *MANY], key=lambda one: one.query_id)
+    corpus = sorted([SUM, HARD, ODD, EASY, *MANY], key=lambda one: one.query_id)
     write_corpus(tree, corpus, removed=[REMOVED])
     copies = [Reject(SUM.query_id, "copies", "clean", "duplicate", "sums")]
     write(tree.data / "queries/clean/0000.rejects.parquet", Reject, copies)
@@ -61,12 +63,17 @@ def _finished(root: Path) -> Path:
     _rows(
         good / "round-1",
         "0000",
-        [response(SUM, 1, "good", said), response(ODD, 1, "good", HOSTILE)],
-        [verdict(SUM, 1, 0.0), verdict(ODD, 1, None, "no_answer")],
+        [
+            response(SUM, 1, "good", said),
+            response(ODD, 1, "good", HOSTILE),
+            response(EASY, 1, "good"),
+        ],
+        [verdict(SUM, 1, 0.0), verdict(ODD, 1, None, "no_answer"), verdict(EASY, 1, 1.0)],
     )
     _rows(good / "round-2", "0000", [response(SUM, 2, "good")], [verdict(SUM, 2, 1.0)])
-    answers = [response(one, 1, "poor", "no idea") for one in (SUM, HARD)]
+    answers = [response(one, 1, "poor", "no idea") for one in (SUM, HARD, EASY)]
     judged = [verdict(SUM, 1, None, "timeout"), verdict(HARD, 1, None, "truncated")]
+    judged.append(verdict(EASY, 1, 0.95))
     _rows(poor / "round-1", "0000", answers, judged)
     scored = [Perplexity(SUM.query_id, 2, "scorer", 2.5, 10)]
     write(good / "perplexity/0000.parquet", Perplexity, scored)
@@ -196,18 +203,18 @@ def test_rows_that_could_not_be_read_and_copies_are_listed_among_those_turned_aw
         (f"text={HARD.query_id[:9]}", [HARD]),
         ("category=code", [HARD]),
         ("source=proofs", [HARD]),
-        ("teacher=good", [SUM, ODD]),
-        ("teacher=poor", [SUM, HARD]),
+        ("teacher=good", [SUM, ODD, EASY]),
+        ("teacher=poor", [SUM, HARD, EASY]),
         ("status=truncated", [HARD]),
         ("status=timeout&teacher=good", []),
         ("accepted=split", [SUM]),
-        ("accepted=some", [SUM]),
-        ("accepted=every", []),
-        ("accepted=every&teacher=good", [SUM]),
+        ("accepted=some", [SUM, EASY]),
+        ("accepted=every", [EASY]),
+        ("accepted=every&teacher=good", [SUM, EASY]),
         ("accepted=none", [HARD, ODD]),
         ("accepted=none&category=code", [HARD]),
         ("dataset=good", [SUM]),
-        ("dataset=-good&teacher=good", [ODD]),
+        ("dataset=-good&teacher=good", [ODD, EASY]),
     ],
 )
 def test_a_search_finds(site: Site, conditions: str, expected: list[Query]) -> None:
@@ -430,20 +437,24 @@ def test_tables_that_a_run_replaces_meanwhile_do_not_fail_a_page(tmp_path: Path)
     copy = _finished(tmp_path)
     site, done = Site(copy), threading.Event()
 
-    def rewrite() -> None:
+    def replace() -> None:
+        path = copy / "data/distill/good/round-2/0000.verdicts.parquet"
+        away = path.with_suffix(".away")
         while not done.is_set():
-            rounds = copy / "data/distill/good/round-2"
-            (rounds / "0000.verdicts.parquet").unlink()
-            _rows(rounds, "0000", [response(SUM, 2, "good")], [verdict(SUM, 2, 1.0)])
+            path.rename(away)
+            time.sleep(0.001)
+            away.rename(path)
+            time.sleep(0.001)
 
-    thread = threading.Thread(target=rewrite)
+    thread = threading.Thread(target=replace)
     thread.start()
     try:
         statuses = [site.answer(f"/query/{SUM.query_id}").status for _ in range(40)]
     finally:
         done.set()
         thread.join()
-    assert statuses.count(200) >= 38, statuses
+    # The table is away for half of the time: asked once only, half of the pages would fail.
+    assert statuses.count(200) >= 32, statuses
     assert set(statuses) <= {200, 503}
 
 
@@ -493,9 +504,9 @@ def test_an_export_works_from_the_disk_and_shows_what_the_server_shows(
     out = tmp_path / "shared"
     assert _export(finished, out, "--sample", "5", "--search", "teacher=good") == 0
     index = (out / "index.html").read_text()
-    assert "2 queries, a random sample of those with teacher=good (seed 1)." in _Seen(index).text
+    assert "3 queries, a random sample of those with teacher=good (seed 1)." in _Seen(index).text
     assert sorted(set(_Seen(index).links) - {"#main", "index.html"}) == sorted(
-        f"{one.query_id}.html" for one in (SUM, ODD)
+        f"{one.query_id}.html" for one in (SUM, ODD, EASY)
     )
     for path in out.iterdir():
         page = _Seen(path.read_text())

@@ -15,7 +15,7 @@ from sourcewise.view.catalogue import Catalogue, catalogue
 from sourcewise.view.pages import Links
 
 # A table may be replaced between its listing and its reading; then it is listed again.
-TRIES = 3
+TRIES = 5
 REMEDY = "If a run is writing it, load this page again; if not, the file is damaged: delete it and run again."
 
 
