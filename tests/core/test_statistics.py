@@ -350,6 +350,16 @@ def test_luck_makes_no_interval_narrower_and_no_p_value_smaller() -> None:
         assert ours.p >= found.p
 
 
+def test_a_lead_of_a_hundred_standard_errors_has_a_p_value() -> None:
+    sure = statistics.Difference(0.5, 0.49, 0.51, 1e-4, 5000, 0.3)
+    ours = statistics.difference_of_seeds(sure, statistics.Luck(1e-9, 2), (2, 2), 0.95)
+    assert ours.p == 1e-4
+    even = statistics.difference_of_seeds(
+        sure._replace(value=0.0, p=0.5), statistics.Luck(0.0, 1), (2, 0), 0.95
+    )
+    assert even.p == pytest.approx(1, abs=1e-9)
+
+
 def test_a_lead_that_luck_explains_asks_for_seeds_and_not_for_questions() -> None:
     found = statistics.Difference(0.02, -0.01, 0.05, 0.2, 5000, 0.2, luck=0.0004)
     word, questions, seeds = statistics.verdict(found, 0.2, alpha=0.05, tests=1)

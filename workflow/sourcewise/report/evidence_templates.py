@@ -160,7 +160,7 @@ differences are not corrected, so one may exclude zero where the verdict does no
 Bonferroni level. A forecast from a noisy difference: read its order of magnitude.</dd>
 <dt>The luck of training</dt><dd>Where students differ in their training seed only, the variance between
 them is in
-every interval and p-value (Satterthwaite 1946); where each student is one run, in none. Dataset size may
+every interval and p-value (Cochran and Cox 1957); where each student is one run, in none. Dataset size may
 be the cause of
 a difference as well as its source.</dd>
 <dt>Acceptance</dt><dd>Queries with a response that scored at least {{ g.distill.stop_score }}, among

@@ -24,6 +24,7 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
             "mean_tokens": one.tokens,
             "cut_at_limit": one.truncated,
             "not_judged": one.unjudged,
+            "training_seeds": one.seeds,
         }
     for pair in gathered.comparisons:
         pairs.setdefault(pair.benchmark, {})[f"{pair.first} over {pair.second}"] = {
