@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENVS = ROOT / ".venvs"
 UV = "uv==0.13.8"
 # On disk, byte-compiled, as measured on Debian 12; for the message only.
-SIZES = {"workflow": "450 MB", "verify": "200 MB", "model": "3.0 GB"}
+SIZES = {"workflow": "950 MB", "verify": "250 MB", "model": "2.6 GB"}
 # What the pipeline calls besides Python: program, Debian package, what for.
 PROGRAMS = (
     ("git", "git", "versions of code and parameters"),
