@@ -70,7 +70,7 @@ def test_empty_tables_make_a_report_that_says_so(empty: Tree) -> None:
 
 def test_a_missing_file_is_named(tree: Tree) -> None:
     (tree.data / "students/good/training.json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"students/good/training\.json does not exist"):
+    with pytest.raises(SystemExit, match=r"students/good/training\.json does not exist"):
         tree.report()
 
 
@@ -134,5 +134,5 @@ def test_without_published_verdicts_the_section_is_left_out(tree: Tree) -> None:
 def test_a_published_verdict_that_is_neither_true_nor_false_is_an_error(published: Tree) -> None:
     file = published.root / "released.jsonl"
     file.write_text('{"ask": "What is 0 plus 0?", "say": "4", "note": {"ok": "maybe"}}')
-    with pytest.raises(ValueError, match=r"released\.jsonl:1: column 'note.ok' holds 'maybe'"):
+    with pytest.raises(SystemExit, match=r"released\.jsonl:1: column 'note.ok' holds 'maybe'"):
         published.report()
