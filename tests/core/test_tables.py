@@ -1,5 +1,7 @@
 """Tables: typed rows, streamed to Parquet and back."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow as pa
@@ -104,6 +106,20 @@ def test_the_bytes_of_a_table_say_nothing_of_its_parts(
                         table.add(query)
     assert (folder / "rows").read_bytes() == (folder / "parts").read_bytes()
     assert pq.ParquetFile(folder / "parts").num_row_groups == -(-len(made) // 4)
+
+
+def test_a_job_that_needs_no_pandas_does_not_load_it(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from sourcewise import tables\n"
+        "tables.spare_pandas(); path, Kept = Path(sys.argv[1]), tables.Kept\n"
+        "tables.write(path, Kept, [Kept('a', 's')])\n"
+        "assert tables.load(path, Kept, ids=('0', 'b')).num_rows == 1\n"
+        "print('pandas' in sys.modules); import pandas; print(pandas.Series([1]).sum())"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "t.parquet"], capture_output=True, text=True
+    )
+    assert said.stdout.split() == ["False", "1"], said.stderr
 
 
 def test_an_interrupted_table_leaves_nothing_behind(tmp_path: Path) -> None:

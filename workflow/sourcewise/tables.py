@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import itertools
 import shutil
+import sys
 import types
 import typing
 from bisect import bisect_left
@@ -220,6 +221,29 @@ def _array(messages: list[list[Message]]) -> pa.ListArray:
         ),
         type=_MESSAGES,
     )
+
+
+def spare_pandas() -> None:
+    """Lets pyarrow conclude that there is no pandas; for stages that hand it no object of pandas.
+
+    It would load pandas to ask whether a list is one of its arrays: half of the start of a short job.
+    Whoever imports pandas himself still gets it.
+    """
+    if "pandas" not in sys.modules:
+        sys.meta_path.insert(0, _Hidden())
+        try:
+            pa.array([""])
+        finally:
+            del sys.meta_path[0]
+
+
+class _Hidden:
+    """Finds no pandas."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
 
 
 def read(path: Path, row: type[Row], *, ids: tuple[str, str] | None = None) -> Iterator[Row]:

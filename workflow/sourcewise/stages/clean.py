@@ -46,6 +46,7 @@ def run(
     references of mathematics that algebra cannot. Raises ValueError where nothing of all these sources
     would stay.
     """
+    tables.spare_pandas()
     ids = shard_ids(number, shards)
     first = _met_before(collected, before, ids)
     n, reasons = 0, Counter[str]()

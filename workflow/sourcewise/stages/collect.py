@@ -44,6 +44,8 @@ def run(
     `planted` are the benchmark tables that the generator may plant items of. Raises ValueError
     where no row is left.
     """
+    if origin.hub is None:
+        tables.spare_pandas()
     reasons: Counter[str] = Counter()
     first_refused: list[str] = []
     with SortedWriter(out, Query) as table, TableWriter(rejects, Reject) as refused:

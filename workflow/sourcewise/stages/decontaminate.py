@@ -43,6 +43,7 @@ def run(
     Queries that a Reject table of `dropped` names go before, for the reason of the first that does.
     Raises ValueError where a benchmark has no items: silence would mean that the corpus is clean.
     """
+    tables.spare_pandas()
     items = read_items(benchmarks)
     gone: dict[str, Reject] = {}
     for path in dropped:

@@ -57,6 +57,7 @@ def run(
     A filter that must see the dataset as a whole reads what the filters before it left. Raises
     ValueError, with the waterfall, where nothing is left.
     """
+    tables.spare_pandas()
     corpus = manifests.corpus(queries)
     distilled = {one.teacher: one for one in map(manifests.distilled, teachers)}
     joined = _Joined(corpus, distilled, _by_query(selected))

@@ -20,6 +20,7 @@ from sourcewise.tables import Query, Reject
 
 def run(*, queries: tuple[Path, ...], near: NearDuplicates, rejects: tuple[Path, ...]) -> None:
     """Writes the near-duplicates of each shard; in memory are a sketch and the identity of every query."""
+    tables.spare_pandas()
     sketches = Sketches(near)
     ids, sources, ends = [], [], [0]
     progress = Progress("near_duplicates", len(queries), "shards")

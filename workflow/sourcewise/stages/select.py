@@ -32,6 +32,7 @@ def run(
     `queries` and `teachers` are manifests. Rows are in the order of query_id, then of the recipe's
     teachers. Raises ValueError where nothing is selected.
     """
+    tables.spare_pandas()
     corpus = manifests.corpus(queries)
     distilled = _named(teachers, dataset)
     taken: list[Selected] = []
