@@ -178,10 +178,10 @@ def lines(
             if dots:
                 dot = svg.element("circle", cx=x, cy=y, r=4.5, cls=f"dot {row.colour}")
                 parts.append(svg.tooltip(dot, f"{row.label}: {y_tick(value)}"))
-    ends = _apart([up(row.points[-1][1]) for row in rows], 15)
+    # Beside the plot, where no longer line runs through a name.
+    ends = _apart([up(row.points[-1][1]) for row in rows], 15, height - 40)
     for row, y in zip(rows, ends, strict=True):
-        x = across(row.points[-1][0])
-        parts.append(svg.text(x + 10, y + 4, row.label, f"end {row.colour}"))
+        parts.append(svg.text(right + 10, y + 4, row.label, f"end {row.colour}"))
     return svg.chart(width, height, label, parts)
 
 
@@ -195,12 +195,15 @@ def thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     ]
 
 
-def _apart(positions: Sequence[float], gap: float) -> list[float]:
-    """Positions moved downwards just enough that labels do not overlap."""
+def _apart(positions: Sequence[float], gap: float, lowest: float) -> list[float]:
+    """Positions moved just enough that labels do not overlap: downwards, and up again from the lowest."""
     moved = list(positions)
-    above = -math.inf
-    for i in sorted(range(len(moved)), key=moved.__getitem__):
+    order = sorted(range(len(moved)), key=moved.__getitem__)
+    above, below = -math.inf, lowest + gap
+    for i in order:
         moved[i] = above = max(moved[i], above + gap)
+    for i in reversed(order):
+        moved[i] = below = min(moved[i], below - gap)
     return moved
 
 
