@@ -146,10 +146,11 @@ def test_a_new_benchmark_asks_the_students_its_own_questions(
     change(copy, edit)
     cost = Cost(copy, server, "snakemake --cores 2")
     assert (cost.calls, cost.samples) == ([], 2 * 3)
-    # The corpus is searched for the new questions; it holds none, so nothing behind it runs.
+    # Corpus and responses are searched for the new questions; they hold none, so nothing behind them runs.
     own = {
         "benchmark_queries": 1,
         "decontaminate": 2,
+        "filter": 1,
         "sample": 2,
         "grade": 2,
     }
