@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from sourcewise.corpus.reading import Row, RowError
+from sourcewise.corpus.reading import Row, RowError, parsed
 from sourcewise.params.queries import Hub
 
 
@@ -32,7 +31,7 @@ def rows(
             for place, row in enumerate(_stream(hub, str(part)), start=1):
                 at = f"{name}:{place}"
                 try:
-                    found = _parsed(row["text"], at) if hub.files else row
+                    found = parsed(row["text"].encode(), at) if hub.files else row
                 except RowError as error:
                     if malformed is None:
                         raise
@@ -56,13 +55,3 @@ def _stream(hub: Hub, part: str) -> Iterable[dict[str, Any]]:
     local = Path(hub.repo)
     file = local / part if local.is_dir() else f"hf://datasets/{hub.repo}@{hub.revision}/{part}"
     return load_dataset("text", data_files=str(file), split="train", streaming=True)
-
-
-def _parsed(line: str, at: str) -> Row:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise RowError(f"{at}: not JSON ({error})") from None
-    if not isinstance(row, dict):
-        raise RowError(f"{at}: not an object but {type(row).__name__}")
-    return row

@@ -60,6 +60,14 @@ def rows(
         malformed(error)
 
 
+def parsed(line: bytes, at: str) -> Row:
+    """The object on a line of JSONL; raises RowError that names its place `at`."""
+    row = _object(line)
+    if isinstance(row, dict):
+        return row
+    raise RowError(f"{at}: {row.what}")
+
+
 def pick(row: Row, column: str) -> Any:
     """The value of a column; dots reach into nested objects and lists: `a.b`, `turns.0.value`, `turns.-1`.
 

@@ -13,9 +13,9 @@ import numpy.typing as npt
 Ranks = npt.NDArray[np.uint64]
 
 
-def rank(query_id: str, seed: int) -> int:
+def rank(query_id: str, *seeds: int) -> int:
     """The place of a query in a random order, as a number below 2^64."""
-    digest = hashlib.sha256(f"{seed}/{query_id}".encode()).digest()
+    digest = hashlib.sha256("/".join([*map(str, seeds), query_id]).encode()).digest()
     return int.from_bytes(digest[:8], "big")
 
 

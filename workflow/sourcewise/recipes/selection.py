@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 
 from sourcewise.drop import Drop
@@ -60,11 +59,3 @@ def _one(
     shown = last.status if last.score is None else f"score {last.score:g}"
     reason = "below_min_score" if last.score is not None else f"unverified: {last.status}"
     return Drop(reason, f"{teacher}, attempt {last.attempt}: {shown}")
-
-
-def order(query_id: str, *, seed: int, dataset_seed: int) -> bytes:
-    """A random rank of a query that only the query and the seeds decide.
-
-    Datasets of equal size and seeds therefore take, as far as they can, the same queries.
-    """
-    return hashlib.sha256(f"{seed}/{dataset_seed}/{query_id}".encode()).digest()

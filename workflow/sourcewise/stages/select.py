@@ -13,8 +13,9 @@ from sourcewise import tables
 from sourcewise.params.datasets import Dataset
 from sourcewise.progress import Progress
 from sourcewise.recipes import manifests
+from sourcewise.recipes.drawing import rank
 from sourcewise.recipes.manifests import Corpus, Distilled
-from sourcewise.recipes.selection import decide, order
+from sourcewise.recipes.selection import decide
 from sourcewise.tables import Query, Reject, Selected, TableWriter, Verdict
 
 
@@ -94,13 +95,11 @@ def _subset(
     taken: list[Selected], dataset: Dataset, seed: int
 ) -> tuple[list[Selected], list[Selected]]:
     """A random part of at most `max_examples`, and the rest; both in the order of the table."""
-    rank = {name: place for place, name in enumerate(dataset.teachers)}
-    table = sorted(taken, key=lambda row: (row.query_id, rank[row.teacher]))
+    places = {name: place for place, name in enumerate(dataset.teachers)}
+    table = sorted(taken, key=lambda row: (row.query_id, places[row.teacher]))
     if dataset.max_examples is None:
         return table, []
-    shuffled = sorted(
-        table, key=lambda row: order(row.query_id, seed=seed, dataset_seed=dataset.seed)
-    )
+    shuffled = sorted(table, key=lambda row: rank(row.query_id, seed, dataset.seed))
     chosen = {(row.query_id, row.teacher) for row in shuffled[: dataset.max_examples]}
     kept = [row for row in table if (row.query_id, row.teacher) in chosen]
     return kept, [row for row in table if (row.query_id, row.teacher) not in chosen]
