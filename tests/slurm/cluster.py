@@ -1,0 +1,319 @@
+"""A Slurm of two virtual nodes with fake GPUs on this machine, for tests.
+
+    python tests/slurm/cluster.py start [--accounting]     seconds later `sinfo` shows two idle nodes
+    python tests/slurm/cluster.py stop
+
+Debian's daemons without systemd, on loopback, with a state directory and a munge socket of their own. Job steps
+find their configuration in /etc/slurm only (the plugin of Snakemake takes SLURM_CONF away from them), so links
+to it are put there; a machine whose /etc/slurm holds anybody else's is refused. Standard library only.
+"""
+
+import argparse
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from settings import GPUS, NODES, gres_conf, slurm_conf, slurmdbd_conf
+
+# Short, because the paths of sockets have to be.
+STATE = Path(tempfile.gettempdir(), "sourcewise-slurm")
+SITE = Path("/etc/slurm")
+LINKED = ("slurm.conf", "gres.conf")
+# What Debian's packages put into /etc/slurm.
+PACKAGED = ("plugstack.conf", "plugstack.conf.d")
+PROGRAMS = {
+    "slurmctld": "slurmctld",
+    "slurmd": "slurmd",
+    "sbatch": "slurm-client",
+    "munged": "munge",
+}
+ACCOUNTING = {"slurmdbd": "slurmdbd", "mariadbd": "mariadb-server"}
+DAEMONS = ("slurmctld", "slurmd", "slurmdbd", "slurmstepd", "munged", "mariadbd")
+
+
+def obstacle(*, accounting: bool) -> str | None:
+    """Why the test Slurm cannot run here and what to do; None where it can."""
+    wanted = PROGRAMS | (ACCOUNTING if accounting else {})
+    missing = sorted(package for program, package in wanted.items() if not shutil.which(program))
+    if missing:
+        command = "apt-get install --yes --no-install-recommends"
+        return f"Slurm is not installed: {command} {' '.join(missing)}"
+    if os.geteuid() != 0:
+        return "the test Slurm needs root: Debian's slurmd runs as nobody else"
+    if foreign := _foreign():
+        return f"{foreign} is not ours: a machine of a real cluster is left alone"
+    return None
+
+
+def _foreign() -> Path | None:
+    """A file of somebody else's Slurm in /etc/slurm."""
+    for file in SITE.iterdir() if SITE.is_dir() else ():
+        ours = file.is_symlink() and file.readlink() == STATE / "etc" / file.name
+        if not ours and file.name not in PACKAGED:
+            return file
+    return None
+
+
+class Cluster:
+    """The daemons of one state directory."""
+
+    def __init__(self, *, accounting: bool = False) -> None:
+        self.accounting = accounting
+
+    def start(self) -> None:
+        """Starts what does not run yet; raises RuntimeError with what to do where it cannot."""
+        if said := obstacle(accounting=self.accounting):
+            raise RuntimeError(said)
+        for folder in ("etc", "log", "run", "state", "spool", "munge", "database", "dev"):
+            (STATE / folder).mkdir(parents=True, exist_ok=True)
+        for number in range(GPUS):
+            _link(STATE / f"dev/gpu{number}", Path("/dev/null"))
+        self._configure()
+        self._start_munged()
+        if self.accounting:
+            self._start_database()
+        self.start_controller()
+        for node in NODES:
+            self.start_node(node)
+        _await(self._idle, 60, "idle nodes")
+
+    def _configure(self) -> None:
+        texts = {"slurm.conf": slurm_conf(STATE, accounting=self.accounting)}
+        texts["gres.conf"] = gres_conf(STATE)
+        config = STATE / "etc/slurm.conf"
+        if _running("slurmctld") and config.read_text() != texts["slurm.conf"]:
+            raise RuntimeError("the test Slurm runs with other settings: stop it first")
+        for name, text in texts.items():
+            (STATE / "etc" / name).write_text(text)
+        SITE.mkdir(exist_ok=True)
+        for name in LINKED:
+            _link(SITE / name, STATE / "etc" / name)
+
+    def _start_munged(self) -> None:
+        if _running("munged"):
+            return
+        key, socket = STATE / "etc/munge.key", STATE / "munge/socket"
+        key.write_bytes(os.urandom(128))
+        key.chmod(0o600)
+        socket.unlink(missing_ok=True)
+        _daemon(
+            *("munged", f"--socket={socket}", f"--key-file={key}", "--num-threads=2"),
+            *(f"--pid-file={STATE / 'run/munged.pid'}", f"--log-file={STATE / 'log/munged.log'}"),
+            f"--seed-file={STATE / 'run/munged.seed'}",
+        )
+        _await(socket.exists, 10, "munge's socket")
+
+    def _start_database(self) -> None:
+        base = STATE / "database"
+        socket, files = base / "socket", base / "files"
+        if not (files / "mysql").is_dir():
+            options = "--no-defaults --user=root --auth-root-authentication-method=normal"
+            _call("mariadb-install-db", *options.split(), "--skip-test-db", f"--datadir={files}")
+        if not _running("mariadbd"):
+            _daemon(
+                *("mariadbd", "--no-defaults", "--user=root", f"--datadir={files}"),
+                *(f"--socket={socket}", "--skip-networking", "--innodb-buffer-pool-size=128M"),
+                *(f"--pid-file={STATE / 'run/mariadbd.pid'}", "--innodb-lock-wait-timeout=900"),
+                forks=False,
+            )
+        client = ("mariadb", "--no-defaults", f"--socket={socket}")
+        made = (*client, "-e", "CREATE DATABASE IF NOT EXISTS slurm_acct_db")
+        _await(lambda: _succeeds(*made), 60, "MariaDB")
+        config = STATE / "etc/slurmdbd.conf"
+        config.write_text(slurmdbd_conf(STATE))
+        config.chmod(0o600)
+        if not _running("slurmdbd"):
+            # Where MariaDB's client library looks for its socket.
+            _daemon("slurmdbd", MYSQL_UNIX_PORT=str(socket))
+        known = ("sacctmgr", "--immediate", "add", "cluster", "sourcewise")
+        show = ("sacctmgr", "--noheader", "show", "cluster", "sourcewise")
+        _await(lambda: _succeeds(*show), 60, "slurmdbd")
+        if "sourcewise" not in _call(*show):
+            _call(*known)
+
+    def start_controller(self) -> None:
+        """Starts the controller, with the jobs that it had when it was stopped."""
+        if not _running("slurmctld"):
+            _daemon("slurmctld")
+        _await(lambda: _succeeds("scontrol", "ping"), 30, "slurmctld")
+
+    def stop_controller(self) -> None:
+        """Stops the controller in the ordinary way; a killed one loses the jobs of its last seconds."""
+        _stop("slurmctld")
+
+    def start_node(self, node: str) -> None:
+        """Starts the daemon of a node."""
+        (STATE / "spool" / node).mkdir(exist_ok=True)
+        if not _running(f"slurmd.{node}"):
+            _daemon("slurmd", "-N", node)
+
+    def kill_node(self, node: str) -> None:
+        """What a power cut does: the daemon of a node and all its jobs are gone at once."""
+        pid = _running(f"slurmd.{node}")
+        doomed = [pid] if pid else []
+        doomed += [p for p in _ours() if f"SLURMD_NODENAME={node}" in _environment(p)]
+        spool = str(STATE / "spool" / node)
+        doomed += [p for p in _ours("slurmstepd") if spool in _open_files(p)]
+        for one in doomed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ends all jobs and daemons and removes the state; does nothing where nothing runs."""
+        if _running("slurmctld") and _succeeds("scontrol", "ping"):
+            _succeeds("scancel", "--quiet", "--user=root")
+            with contextlib.suppress(TimeoutError):
+                _await(lambda: not _call("squeue", "--noheader"), 15, "the end of all jobs")
+        for name in (*(f"slurmd.{node}" for node in NODES), "slurmctld", "slurmdbd", "mariadbd"):
+            _stop(name)
+        _stop("munged")
+        for pid in _ours():
+            os.kill(pid, signal.SIGKILL)
+        for name in LINKED:
+            link = SITE / name
+            if link.is_symlink() and link.readlink() == STATE / "etc" / name:
+                link.unlink()
+        shutil.rmtree(STATE, ignore_errors=True)
+
+    def _idle(self) -> bool:
+        states = _call("sinfo", "--noheader", "--Node", "--partition=cpu", "--format=%t").split()
+        if any(state.startswith(("down", "unk")) for state in states):
+            for node in NODES:
+                _succeeds("scontrol", "update", f"nodename={node}", "state=resume")
+        return states.count("idle") == len(NODES)
+
+
+@contextlib.contextmanager
+def running(*, accounting: bool = False) -> Iterator[Cluster]:
+    """The test Slurm for as long as the context lasts; whoever comes second waits for the first."""
+    cluster = Cluster(accounting=accounting)
+    with STATE.with_suffix(".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        cluster.stop()
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+def _link(link: Path, target: Path) -> None:
+    if not link.is_symlink():
+        link.symlink_to(target)
+
+
+def _daemon(*command: str, forks: bool = True, **variables: str) -> None:
+    """Starts a daemon that outlives us; one that forks by itself has to end well when it is up."""
+    environment = {**os.environ, "SLURM_CONF": str(STATE / "etc/slurm.conf"), **variables}
+    with (STATE / f"log/{command[0]}.out").open("ab") as said:
+        started = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=STATE,
+        )
+    if forks and started.wait(60):
+        raise RuntimeError(f"{' '.join(command)} failed: see {said.name}")
+
+
+def _running(name: str) -> int | None:
+    """The process id of a daemon that is alive, by its pid file and its name."""
+    file = STATE / f"run/{name}.pid"
+    with contextlib.suppress(OSError, ValueError):
+        pid = int(file.read_text())
+        # "123 (slurmd) S …"; Z is one that ended, but whose parent has not noticed yet.
+        _, called, state, *_ = Path(f"/proc/{pid}/stat").read_text().split()
+        if called == f"({name.partition('.')[0]})" and state != "Z":
+            return pid
+    return None
+
+
+def _stop(name: str) -> None:
+    """Ends a daemon, by force after ten seconds."""
+    for _ in range(100):
+        pid = _running(name)
+        if pid is None:
+            return
+        # Again and again: munged misses one now and then.
+        os.kill(pid, signal.SIGTERM)
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+
+
+def _ours(*names: str) -> list[int]:
+    """Processes of daemons and job steps that were told of our state directory."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            name = (folder / "comm").read_text().strip()
+            told = (folder / "cmdline").read_text() + (folder / "environ").read_text(
+                errors="replace"
+            )
+            if name in (names or DAEMONS) and f"{STATE}/" in told:
+                found.append(int(folder.name))
+    return found
+
+
+def _environment(pid: int) -> list[str]:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/environ").read_text(errors="replace").split("\0")
+    return []
+
+
+def _open_files(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return " ".join(str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir())
+    return ""
+
+
+def _call(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _succeeds(*command: str) -> bool:
+    with contextlib.suppress(RuntimeError, subprocess.TimeoutExpired):
+        _call(*command)
+        return True
+    return False
+
+
+def _await(sign: Callable[[], object], seconds: float, what: str) -> None:
+    end = time.monotonic() + seconds
+    while not sign():
+        if time.monotonic() > end:
+            raise TimeoutError(f"no sign of {what} within {seconds} s: see {STATE / 'log'}")
+        time.sleep(0.1)
+
+
+def main() -> None:
+    """Starts or stops the test Slurm from the command line."""
+    command = argparse.ArgumentParser(description="A Slurm of two virtual nodes, for tests.")
+    command.add_argument("action", choices=("start", "stop"))
+    command.add_argument("--accounting", action="store_true", help="with slurmdbd and MariaDB")
+    given = command.parse_args()
+    cluster = Cluster(accounting=given.accounting)
+    if given.action == "stop":
+        cluster.stop()
+        return
+    try:
+        cluster.start()
+    except RuntimeError as error:
+        raise SystemExit(f"slurm: {error}") from None
+    print(_call("sinfo"), end="")
+
+
+if __name__ == "__main__":
+    main()
