@@ -1,12 +1,14 @@
 """The whole pipeline as Slurm jobs gives the files of a run on one machine."""
 
+import csv
+import json
 from pathlib import Path
 
 import pytest
 
 from cluster import Cluster
 from served import results
-from submitted import LIMIT, PROFILE, jobs, use_accounts
+from submitted import LIMIT, PROFILE, change_profile, jobs, use_accounts
 from working_copy import Copy, copy_of
 
 pytestmark = pytest.mark.timeout(1800)
@@ -54,6 +56,24 @@ def test_a_round_that_the_ledger_answers_takes_no_gpu(submitted: Copy) -> None:
     again = jobs(submitted, "generate")[before:]
     assert len(again) == 2
     assert {(job.partition, "gpu" in job.gpus) for job in again} == {("cpu", False)}
+
+
+def test_two_nodes_train_as_one_process_does(submitted: Copy, tmp_path: Path) -> None:
+    copy = submitted.twin(tmp_path / "copy")
+    change_profile(copy, "training: {nodes: 1", "training: {nodes: 2")
+    copy.call(f"{LIMIT} snakemake --profile {PROFILE} --forcerun train -- train@unverified")
+    (job,) = jobs(copy, "rule_train")
+    assert job.node == "n[0-1]"
+    described = json.loads((copy.folder / "data/students/unverified/training.json").read_text())
+    assert described["steps"] == 4
+    alone, both = (losses(one) for one in (submitted, copy))
+    assert both == pytest.approx(alone, abs=1e-5)
+    assert both != [], "a training without steps would be equal, too"
+
+
+def losses(copy: Copy) -> list[float]:
+    with (copy.folder / "data/students/unverified/loss.csv").open() as file:
+        return [float(step["loss"]) for step in csv.DictReader(file)]
 
 
 def test_the_profile_of_the_tests_is_that_of_clusters_but_for_the_values_of_the_site() -> None:
