@@ -1,5 +1,8 @@
 """Runs of the pipeline on the test Slurm, and what Slurm says about their jobs."""
 
+import contextlib
+import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -57,7 +60,8 @@ def end(run: Run) -> None:
     assert run.process.wait(1500) == 0, run.words()
 
 
-def snakemake(run: Run) -> int:
-    """The process id of the Snakemake that submits; the run itself is what limits its time."""
-    (main,) = run.running("snakemake", "--profile")[:1]
-    return main.pid
+def kill_snakemake(copy: Copy) -> None:
+    """Kills the Snakemake that works in a copy, by the process id that its lock names."""
+    said = (copy.folder / ".snakemake/sourcewise/lock").read_text()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(int(said.split()[1].rstrip(",")), signal.SIGKILL)

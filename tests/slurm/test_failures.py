@@ -4,8 +4,6 @@ One round of questions at a teacher behind a server, so that a test decides how 
 that no answer is asked for twice.
 """
 
-import os
-import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +15,7 @@ import pytest
 from cluster import Cluster
 from disturbed import Chain, Run
 from served import answered, ledger, served
-from submitted import ON_SLURM, change_profile, end, jobs, snakemake, use_accounts
+from submitted import ON_SLURM, change_profile, end, jobs, kill_snakemake, use_accounts
 from teacher_server import TeacherServer, serving
 from working_copy import Copy
 
@@ -61,9 +59,12 @@ def digest(copy: Copy) -> str:
 
 
 @pytest.fixture
-def chain(corpus: Copy, server: TeacherServer, tmp_path: Path) -> Chain:
+def chain(corpus: Copy, server: TeacherServer, tmp_path: Path) -> Iterator[Chain]:
     server.delay = SLOW
-    return Chain(corpus.twin(tmp_path / "copy"), server)
+    copy = corpus.twin(tmp_path / "copy")
+    yield Chain(copy, server)
+    # A test that failed leaves a run behind.
+    kill_snakemake(copy)
 
 
 def in_the_middle(chain: Chain, run: Run) -> str:
@@ -135,7 +136,7 @@ def test_jobs_of_a_killed_snakemake_are_gone_before_the_next_one_submits(
 ) -> None:
     run = chain.start(ROUND)
     orphan = in_the_middle(chain, run)
-    os.kill(snakemake(run), signal.SIGKILL)
+    kill_snakemake(chain.copy)
     run.process.wait()
     assert states(chain) == ["RUNNING"]
     resumed = chain.start(ROUND)
@@ -151,7 +152,7 @@ def test_a_local_run_ends_the_slurm_jobs_of_a_killed_one_too(
 ) -> None:
     run = chain.start(ROUND)
     in_the_middle(chain, run)
-    os.kill(snakemake(run), signal.SIGKILL)
+    kill_snakemake(chain.copy)
     run.process.wait()
     recovers(chain, chain.start(f"snakemake --cores 2 -- {SHARD}"), undisturbed)
     assert states(chain) == ["CANCELLED"]
