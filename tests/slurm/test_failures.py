@@ -102,7 +102,7 @@ def test_a_cancelled_job_is_tried_again(chain: Chain, undisturbed: str) -> None:
 
 
 def test_a_job_that_takes_too_much_memory_gets_more(chain: Chain, undisturbed: str) -> None:
-    change_profile(chain.copy, "memory_mb: 2000", "memory_mb: 260")
+    change_profile(chain.copy, "memory_mb: 1200", "memory_mb: 260")
     chain.server.delay = FAST
     run = chain.start(ROUND)
     recovers(chain, run, undisturbed)
@@ -154,8 +154,9 @@ def test_a_local_run_ends_the_slurm_jobs_of_a_killed_one_too(
     in_the_middle(chain, run)
     kill_snakemake(chain.copy)
     run.process.wait()
-    recovers(chain, chain.start(f"snakemake --cores 2 -- {SHARD}"), undisturbed)
-    assert states(chain) == ["CANCELLED"]
+    local = chain.start(f"snakemake --cores 2 -- {SHARD}")
+    assert local.await_(lambda: states(chain) == ["CANCELLED"]), local.words()
+    recovers(chain, local, undisturbed)
 
 
 @pytest.mark.usefixtures("accounts")

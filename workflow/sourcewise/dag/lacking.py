@@ -1,4 +1,4 @@
-"""Whether a job has anybody to ask: a round that the ledger answers needs no GPU.
+"""Whether a job has anything to ask, and whether that takes a GPU: a round that the ledger answers takes none.
 
 Called by the expressions of a cluster's profile, for each job when its inputs are there.
 """
@@ -19,12 +19,21 @@ from sourcewise.stages.generate import _open_queries, identity_of, weights_of_te
 Stamps = tuple[tuple[str, int], ...]
 
 
+def needs_gpu(wildcards: Any, input: Any) -> bool:  # noqa: A002
+    """Whether a job of the rule `generate` asks a model that it runs itself; else as `asks`."""
+    teacher = load(Path("params.yaml")).teachers[wildcards.teacher]
+    return teacher.engine != "server" and asks(wildcards, input)
+
+
 def asks(wildcards: Any, input: Any) -> bool:  # noqa: A002
     """Whether a job of the rule `generate` lacks an answer: a query is open and not in the ledger.
 
     `wildcards` and `input` are Snakemake's. Raises FileNotFoundError where an input is still to be made,
-    which Snakemake takes for "not known yet".
+    which Snakemake takes for "not known yet". Before a run it also looks where inputs of different runs lie
+    side by side: there the answer is yes, and it is asked again when they are made anew.
     """
+    for file in input:
+        Path(file).stat()
     verdicts = (
         [str(input.verdicts)] if isinstance(input.verdicts, str) else map(str, input.verdicts)
     )
@@ -32,7 +41,10 @@ def asks(wildcards: Any, input: Any) -> bool:  # noqa: A002
     ledger = Path("data/distill", wildcards.teacher, "ledger")
     files = ["params.yaml", queries, *judged, *map(str, ledger.glob(f"*{SUFFIX}"))]
     stamps = tuple((file, Path(file).stat().st_mtime_ns) for file in files)
-    return _asks(wildcards.teacher, int(wildcards.attempt), queries, judged, ledger, stamps)
+    try:
+        return _asks(wildcards.teacher, int(wildcards.attempt), queries, judged, ledger, stamps)
+    except ValueError:
+        return True
 
 
 @functools.lru_cache(maxsize=64)
