@@ -15,15 +15,14 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from settings import GPUS, NODES, gres_conf, slurm_conf, slurmdbd_conf
 
-# Short, because the paths of sockets have to be.
-STATE = Path(tempfile.gettempdir(), "sourcewise-slurm")
+# Short, because the paths of sockets have to be, and a place that only root writes to.
+STATE = Path("/var/lib/sourcewise-slurm")
 SITE = Path("/etc/slurm")
 LINKED = ("slurm.conf", "gres.conf")
 # What Debian's packages put into /etc/slurm.
@@ -38,13 +37,16 @@ ACCOUNTING = {"slurmdbd": "slurmdbd", "mariadbd": "mariadb-server"}
 DAEMONS = ("slurmctld", "slurmd", "slurmdbd", "slurmstepd", "munged", "mariadbd")
 
 
-def obstacle(*, accounting: bool) -> str | None:
-    """Why the test Slurm cannot run here and what to do; None where it can."""
+def missing(*, accounting: bool) -> str | None:
+    """The command that installs what is missing; None where nothing is."""
     wanted = PROGRAMS | (ACCOUNTING if accounting else {})
-    missing = sorted(package for program, package in wanted.items() if not shutil.which(program))
-    if missing:
-        command = "apt-get install --yes --no-install-recommends"
-        return f"Slurm is not installed: {command} {' '.join(missing)}"
+    packages = sorted(package for program, package in wanted.items() if not shutil.which(program))
+    command = f"apt-get install --yes --no-install-recommends {' '.join(packages)}"
+    return f"Slurm is not installed: {command}" if packages else None
+
+
+def obstacle() -> str | None:
+    """Why the test Slurm must not or cannot run on this machine; None where it may."""
     if os.geteuid() != 0:
         return "the test Slurm needs root: Debian's slurmd runs as nobody else"
     if foreign := _foreign():
@@ -69,10 +71,12 @@ class Cluster:
 
     def start(self) -> None:
         """Starts what does not run yet; raises RuntimeError with what to do where it cannot."""
-        if said := obstacle(accounting=self.accounting):
+        if said := missing(accounting=self.accounting) or obstacle():
             raise RuntimeError(said)
         for folder in ("etc", "log", "run", "state", "spool", "munge", "database", "dev"):
             (STATE / folder).mkdir(parents=True, exist_ok=True)
+        # Its root has no password.
+        (STATE / "database").chmod(0o700)
         for number in range(GPUS):
             _link(STATE / f"dev/gpu{number}", Path("/dev/null"))
         self._configure()
@@ -100,8 +104,8 @@ class Cluster:
         if _running("munged"):
             return
         key, socket = STATE / "etc/munge.key", STATE / "munge/socket"
+        key.touch(0o600)
         key.write_bytes(os.urandom(128))
-        key.chmod(0o600)
         socket.unlink(missing_ok=True)
         _daemon(
             *("munged", f"--socket={socket}", f"--key-file={key}", "--num-threads=2"),
@@ -127,8 +131,8 @@ class Cluster:
         made = (*client, "-e", "CREATE DATABASE IF NOT EXISTS slurm_acct_db")
         _await(lambda: _succeeds(*made), 60, "MariaDB")
         config = STATE / "etc/slurmdbd.conf"
+        config.touch(0o600)
         config.write_text(slurmdbd_conf(STATE))
-        config.chmod(0o600)
         if not _running("slurmdbd"):
             # Where MariaDB's client library looks for its socket.
             _daemon("slurmdbd", MYSQL_UNIX_PORT=str(socket))

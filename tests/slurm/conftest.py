@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from cluster import Cluster, obstacle, running
+from cluster import Cluster, missing, obstacle, running
 
 # The second lane, `make test-slurm`: with slurmdbd and MariaDB, as real clusters have them.
 ACCOUNTING = "SOURCEWISE_SLURM_ACCOUNTING"
@@ -14,9 +14,9 @@ ACCOUNTING = "SOURCEWISE_SLURM_ACCOUNTING"
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     accounting = bool(os.environ.get(ACCOUNTING))
-    if said := obstacle(accounting=accounting):
-        if os.environ.get("SOURCEWISE_CI"):
-            pytest.fail(said)
+    if said := missing(accounting=accounting):
+        (pytest.fail if os.environ.get("SOURCEWISE_CI") else pytest.skip)(said)
+    if said := obstacle():
         pytest.skip(said)
     with running(accounting=accounting) as started:
         yield started
