@@ -13,16 +13,13 @@ import contextlib
 import fcntl
 import os
 import shutil
-import signal
-import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
+import daemons
+from daemons import STATE
 from settings import GPUS, NODES, gres_conf, slurm_conf, slurmdbd_conf
 
-# Short, because the paths of sockets have to be, and a place that only root writes to.
-STATE = Path("/var/lib/sourcewise-slurm")
 SITE = Path("/etc/slurm")
 LINKED = ("slurm.conf", "gres.conf")
 # What Debian's packages put into /etc/slurm.
@@ -34,7 +31,6 @@ PROGRAMS = {
     "munged": "munge",
 }
 ACCOUNTING = {"slurmdbd": "slurmdbd", "mariadbd": "mariadb-server"}
-DAEMONS = ("slurmctld", "slurmd", "slurmdbd", "slurmstepd", "munged", "mariadbd")
 
 
 def missing(*, accounting: bool) -> str | None:
@@ -86,13 +82,13 @@ class Cluster:
         self.start_controller()
         for node in NODES:
             self.start_node(node)
-        _await(self._idle, 60, "idle nodes")
+        daemons.wait_for(self._idle, 60, "idle nodes")
 
     def _configure(self) -> None:
         texts = {"slurm.conf": slurm_conf(STATE, accounting=self.accounting)}
         texts["gres.conf"] = gres_conf(STATE)
         config = STATE / "etc/slurm.conf"
-        if _running("slurmctld") and config.read_text() != texts["slurm.conf"]:
+        if daemons.running("slurmctld") and config.read_text() != texts["slurm.conf"]:
             raise RuntimeError("the test Slurm runs with other settings: stop it first")
         for name, text in texts.items():
             (STATE / "etc" / name).write_text(text)
@@ -101,27 +97,29 @@ class Cluster:
             _link(SITE / name, STATE / "etc" / name)
 
     def _start_munged(self) -> None:
-        if _running("munged"):
+        if daemons.running("munged"):
             return
         key, socket = STATE / "etc/munge.key", STATE / "munge/socket"
         key.touch(0o600)
         key.write_bytes(os.urandom(128))
         socket.unlink(missing_ok=True)
-        _daemon(
+        daemons.start(
             *("munged", f"--socket={socket}", f"--key-file={key}", "--num-threads=2"),
             *(f"--pid-file={STATE / 'run/munged.pid'}", f"--log-file={STATE / 'log/munged.log'}"),
             f"--seed-file={STATE / 'run/munged.seed'}",
         )
-        _await(socket.exists, 10, "munge's socket")
+        daemons.wait_for(socket.exists, 10, "munge's socket")
 
     def _start_database(self) -> None:
         base = STATE / "database"
         socket, files = base / "socket", base / "files"
         if not (files / "mysql").is_dir():
             options = "--no-defaults --user=root --auth-root-authentication-method=normal"
-            _call("mariadb-install-db", *options.split(), "--skip-test-db", f"--datadir={files}")
-        if not _running("mariadbd"):
-            _daemon(
+            daemons.call(
+                "mariadb-install-db", *options.split(), "--skip-test-db", f"--datadir={files}"
+            )
+        if not daemons.running("mariadbd"):
+            daemons.start(
                 *("mariadbd", "--no-defaults", "--user=root", f"--datadir={files}"),
                 *(f"--socket={socket}", "--skip-networking", "--innodb-buffer-pool-size=128M"),
                 *(f"--pid-file={STATE / 'run/mariadbd.pid'}", "--innodb-lock-wait-timeout=900"),
@@ -129,57 +127,56 @@ class Cluster:
             )
         client = ("mariadb", "--no-defaults", f"--socket={socket}")
         made = (*client, "-e", "CREATE DATABASE IF NOT EXISTS slurm_acct_db")
-        _await(lambda: _succeeds(*made), 60, "MariaDB")
+        daemons.wait_for(lambda: daemons.succeeds(*made), 60, "MariaDB")
         config = STATE / "etc/slurmdbd.conf"
         config.touch(0o600)
         config.write_text(slurmdbd_conf(STATE))
-        if not _running("slurmdbd"):
+        if not daemons.running("slurmdbd"):
             # Where MariaDB's client library looks for its socket.
-            _daemon("slurmdbd", MYSQL_UNIX_PORT=str(socket))
+            daemons.start("slurmdbd", MYSQL_UNIX_PORT=str(socket))
         known = ("sacctmgr", "--immediate", "add", "cluster", "sourcewise")
         show = ("sacctmgr", "--noheader", "show", "cluster", "sourcewise")
-        _await(lambda: _succeeds(*show), 60, "slurmdbd")
-        if "sourcewise" not in _call(*show):
-            _call(*known)
+        daemons.wait_for(lambda: daemons.succeeds(*show), 60, "slurmdbd")
+        if "sourcewise" not in daemons.call(*show):
+            daemons.call(*known)
 
     def start_controller(self) -> None:
         """Starts the controller, with the jobs that it had when it was stopped."""
-        if not _running("slurmctld"):
-            _daemon("slurmctld")
-        _await(lambda: _succeeds("scontrol", "ping"), 30, "slurmctld")
+        if not daemons.running("slurmctld"):
+            daemons.start("slurmctld")
+        daemons.wait_for(lambda: daemons.succeeds("scontrol", "ping"), 30, "slurmctld")
 
     def stop_controller(self) -> None:
         """Stops the controller in the ordinary way; a killed one loses the jobs of its last seconds."""
-        _stop("slurmctld")
+        daemons.stop("slurmctld")
 
     def start_node(self, node: str) -> None:
         """Starts the daemon of a node."""
         (STATE / "spool" / node).mkdir(exist_ok=True)
-        if not _running(f"slurmd.{node}"):
-            _daemon("slurmd", "-N", node)
+        if not daemons.running(f"slurmd.{node}"):
+            daemons.start("slurmd", "-N", node)
 
     def kill_node(self, node: str) -> None:
-        """What a power cut does: the daemon of a node and all its jobs are gone at once."""
-        pid = _running(f"slurmd.{node}")
-        doomed = [pid] if pid else []
-        doomed += [p for p in _ours() if f"SLURMD_NODENAME={node}" in _environment(p)]
+        """What a power cut does: the daemon of a node and all that runs there are gone at once."""
         spool = str(STATE / "spool" / node)
-        doomed += [p for p in _ours("slurmstepd") if spool in _open_files(p)]
-        for one in doomed:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(one, signal.SIGKILL)
+        doomed = [p for p in daemons.ours("slurmstepd") if spool in daemons.open_files(p)]
+        doomed += [pid for pid in [daemons.running(f"slurmd.{node}")] if pid]
+        for pid in [*doomed, *daemons.told(f"SLURMD_NODENAME={node}")]:
+            daemons.kill(pid)
 
     def stop(self) -> None:
         """Ends all jobs and daemons and removes the state; does nothing where nothing runs."""
-        if _running("slurmctld") and _succeeds("scontrol", "ping"):
-            _succeeds("scancel", "--quiet", "--user=root")
+        if daemons.running("slurmctld") and daemons.succeeds("scontrol", "ping"):
+            daemons.succeeds("scancel", "--quiet", "--user=root")
             with contextlib.suppress(TimeoutError):
-                _await(lambda: not _call("squeue", "--noheader"), 15, "the end of all jobs")
+                daemons.wait_for(
+                    lambda: not daemons.call("squeue", "--noheader"), 15, "the end of all jobs"
+                )
         for name in (*(f"slurmd.{node}" for node in NODES), "slurmctld", "slurmdbd", "mariadbd"):
-            _stop(name)
-        _stop("munged")
-        for pid in _ours():
-            os.kill(pid, signal.SIGKILL)
+            daemons.stop(name)
+        daemons.stop("munged")
+        for pid in daemons.ours():
+            daemons.kill(pid)
         for name in LINKED:
             link = SITE / name
             if link.is_symlink() and link.readlink() == STATE / "etc" / name:
@@ -187,10 +184,12 @@ class Cluster:
         shutil.rmtree(STATE, ignore_errors=True)
 
     def _idle(self) -> bool:
-        states = _call("sinfo", "--noheader", "--Node", "--partition=cpu", "--format=%t").split()
+        states = daemons.call(
+            "sinfo", "--noheader", "--Node", "--partition=cpu", "--format=%t"
+        ).split()
         if any(state.startswith(("down", "unk")) for state in states):
             for node in NODES:
-                _succeeds("scontrol", "update", f"nodename={node}", "state=resume")
+                daemons.succeeds("scontrol", "update", f"nodename={node}", "state=resume")
         return states.count("idle") == len(NODES)
 
 
@@ -213,95 +212,6 @@ def _link(link: Path, target: Path) -> None:
         link.symlink_to(target)
 
 
-def _daemon(*command: str, forks: bool = True, **variables: str) -> None:
-    """Starts a daemon that outlives us; one that forks by itself has to end well when it is up."""
-    environment = {**os.environ, "SLURM_CONF": str(STATE / "etc/slurm.conf"), **variables}
-    with (STATE / f"log/{command[0]}.out").open("ab") as said:
-        started = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd=STATE,
-        )
-    if forks and started.wait(60):
-        raise RuntimeError(f"{' '.join(command)} failed: see {said.name}")
-
-
-def _running(name: str) -> int | None:
-    """The process id of a daemon that is alive, by its pid file and its name."""
-    file = STATE / f"run/{name}.pid"
-    with contextlib.suppress(OSError, ValueError):
-        pid = int(file.read_text())
-        # "123 (slurmd) S …"; Z is one that ended, but whose parent has not noticed yet.
-        _, called, state, *_ = Path(f"/proc/{pid}/stat").read_text().split()
-        if called == f"({name.partition('.')[0]})" and state != "Z":
-            return pid
-    return None
-
-
-def _stop(name: str) -> None:
-    """Ends a daemon, by force after ten seconds."""
-    for _ in range(100):
-        pid = _running(name)
-        if pid is None:
-            return
-        # Again and again: munged misses one now and then.
-        os.kill(pid, signal.SIGTERM)
-        time.sleep(0.1)
-    os.kill(pid, signal.SIGKILL)
-
-
-def _ours(*names: str) -> list[int]:
-    """Processes of daemons and job steps that were told of our state directory."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            name = (folder / "comm").read_text().strip()
-            told = (folder / "cmdline").read_text() + (folder / "environ").read_text(
-                errors="replace"
-            )
-            if name in (names or DAEMONS) and f"{STATE}/" in told:
-                found.append(int(folder.name))
-    return found
-
-
-def _environment(pid: int) -> list[str]:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/environ").read_text(errors="replace").split("\0")
-    return []
-
-
-def _open_files(pid: int) -> str:
-    with contextlib.suppress(OSError):
-        return " ".join(str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir())
-    return ""
-
-
-def _call(*command: str) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")
-    return done.stdout
-
-
-def _succeeds(*command: str) -> bool:
-    with contextlib.suppress(RuntimeError, subprocess.TimeoutExpired):
-        _call(*command)
-        return True
-    return False
-
-
-def _await(sign: Callable[[], object], seconds: float, what: str) -> None:
-    end = time.monotonic() + seconds
-    while not sign():
-        if time.monotonic() > end:
-            raise TimeoutError(f"no sign of {what} within {seconds} s: see {STATE / 'log'}")
-        time.sleep(0.1)
-
-
 def main() -> None:
     """Starts or stops the test Slurm from the command line."""
     command = argparse.ArgumentParser(description="A Slurm of two virtual nodes, for tests.")
@@ -316,7 +226,7 @@ def main() -> None:
         cluster.start()
     except RuntimeError as error:
         raise SystemExit(f"slurm: {error}") from None
-    print(_call("sinfo"), end="")
+    print(daemons.call("sinfo"), end="")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Runs of the pipeline on the test Slurm, and what Slurm says about their jobs."""
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -16,29 +17,40 @@ LIMIT = "timeout -s KILL 1500"
 ON_SLURM = f"{LIMIT} snakemake --profile {PROFILE}"
 
 
+# What squeue is asked for, and how many characters it gives each.
+FIELDS = {"JobID": 12, "State": 20, "Partition": 20, "tres-per-job": 20, "tres-per-node": 20}
+FIELDS |= {"NodeList": 20, "Comment": 200, "WorkDir": 500}
+
+
 class Submitted(NamedTuple):
     """A job as Slurm knows it; `comment` names its rule and wildcards."""
 
     number: str
     state: str
     partition: str
-    gpus: str
+    gpus: bool
     node: str
     comment: str
 
 
 def jobs(copy: Copy, rule: str = "", *, state: str = "") -> list[Submitted]:
     """The jobs of a working copy, also those that ended, in the order of their submission."""
-    words = "%i|%T|%P|%b|%N|%k|%Z"
+    fields = ",".join(f"{name}:{width}" for name, width in FIELDS.items())
     listing = subprocess.run(
-        ["squeue", "--noheader", "--states=all", "--sort=i", f"--format={words}"],
+        ["squeue", "--noheader", "--states=all", "--sort=i", f"--Format={fields}"],
         capture_output=True,
         text=True,
         check=True,
     )
-    rows = [line.strip().split("|") for line in listing.stdout.splitlines()]
-    found = [Submitted(*row[:-1]) for row in rows if row[-1] == str(copy.folder)]
-    return [job for job in found if rule in job.comment and state in ("", job.state)]
+    found = []
+    for line in listing.stdout.splitlines():
+        words = iter(line)
+        cells = ["".join(itertools.islice(words, width)).strip() for width in FIELDS.values()]
+        number, word, partition, in_all, on_each, node, comment, folder = cells
+        job = Submitted(number, word, partition, "gpu" in in_all + on_each, node, comment)
+        if folder == str(copy.folder) and rule in comment and state in ("", word):
+            found.append(job)
+    return found
 
 
 def use_accounts(copy: Copy, *, accounting: bool) -> None:
