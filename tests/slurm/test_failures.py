@@ -147,6 +147,7 @@ def test_jobs_of_a_killed_snakemake_are_gone_before_the_next_one_submits(
     assert orphan not in [job.number for job in jobs(chain.copy, state="RUNNING")]
 
 
+@pytest.mark.usefixtures("accounts")
 def test_a_local_run_ends_the_slurm_jobs_of_a_killed_one_too(
     chain: Chain, undisturbed: str
 ) -> None:
