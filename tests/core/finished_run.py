@@ -180,3 +180,22 @@ def graded(name: str) -> list[Verdict]:
         for question, right in zip(QUESTIONS, RIGHT[name], strict=True)
         for attempt in range(1, 5)
     ]
+
+
+def split_into_shards(tree: Tree) -> None:
+    """Moves every second query of the only shard to a second one, in all tables of the corpus and teachers."""
+    kinds = {"responses": Response, "verdicts": Verdict, "rejects": Reject}
+    kinds |= {"contamination": Contamination}
+    rounds = [*tree.data.glob("distill/*/round-*/0000.*.parquet")]
+    rounds += [*tree.data.glob("queries/*/0000.*.parquet")]
+    named = [(path, kinds[path.name.split(".")[1]]) for path in rounds]
+    named += [(path, Perplexity) for path in tree.data.glob("distill/*/perplexity/0000.parquet")]
+    named += [(tree.data / "queries/corpus/0000.parquet", Query)]
+    ids = [one.query_id for one in QUERIES]
+    for path, row in named:
+        rows = list(tables.read(path, row))
+        second = [one for one in rows if one.query_id in ids[1::2]]
+        tables.write(path, row, [one for one in rows if one not in second])
+        tables.write(path.with_name(path.name.replace("0000", "0001")), row, second)
+    for path in (*tree.data.glob("distill/*/manifest.json"), tree.data / "queries/manifest.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"shards": ["0000", "0001"]}))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup
 
 from sourcewise.report import svg
@@ -35,7 +36,7 @@ class Ridge(NamedTuple):
 
     label: str
     colour: str
-    values: Sequence[float]
+    values: Sequence[float] | npt.NDArray[Any]
 
 
 class Series(NamedTuple):

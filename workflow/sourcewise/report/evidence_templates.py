@@ -86,14 +86,16 @@ CONTAMINATION = """{% from "macros" import nothing %}
 <section id="contamination"><h2>Decontamination</h2>
 <p class="see">Training queries that match an item of a benchmark were removed before any teacher was
 asked.</p>
-{% if layers %}<div class="scroll"><table><tr><th>source<th>benchmark<th>layer<th class="n">queries removed
-<th class="n">highest score</tr>
-{% for l in layers %}<tr><td>{{ l.source }}<td>{{ l.benchmark }}<td>{{ l.layer }}<td
+{% if g.evidence.layers %}<div class="scroll"><table><tr><th>source<th>benchmark<th>layer
+<th class="n">queries removed<th class="n">highest score</tr>
+{% for l in g.evidence.layers %}<tr><td>{{ l.source }}<td>{{ l.benchmark }}<td>{{ l.layer }}<td
 class="n">{{ l.n | count }}
 <td class="n">{{ "%.3f" | format(l.closest) }}</tr>{% endfor %}</table></div>
-<details><summary>Read the pairs{% if g.evidence | length > listed_pairs | length %}:
-{{ listed_pairs | length }} of {{ g.evidence | length | count }}, lowest scores first{% endif %}</summary>
-{% for e in listed_pairs %}<div class="pair">
+<details><summary>Read the pairs
+{%- if g.evidence.n_pairs > g.evidence.closest | length %}:
+{{ g.evidence.closest | length }} of {{ g.evidence.n_pairs | count }},
+lowest scores first{% endif %}</summary>
+{% for e in g.evidence.closest %}<div class="pair">
 <div class="meta">{{ e.source }} · {{ e.layer }} · score {{ "%.3f" | format(e.score) }}</div>
 <div><p class="label">training query</p><pre>{{ e.query_text | cut }}</pre></div>
 <div><p class="label">{{ e.benchmark }}</p><pre>{{ e.item_text | cut }}</pre></div></div>{% endfor %}</details>

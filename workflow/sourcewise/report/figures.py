@@ -12,7 +12,7 @@ from sourcewise.report import charts
 from sourcewise.report.colours import Colours
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.scores import UNJUDGED, Comparison, Score
-from sourcewise.report.teachers import ACCEPTED, REJECTED
+from sourcewise.report.teachers import ACCEPTED, REJECTED, Numbers
 from sourcewise.report.verdict import leader
 from sourcewise.report.wording import count, decimal, percent, points, span
 
@@ -176,7 +176,7 @@ def perplexities(gathered: Gathered, colours: Colours) -> list[Figure]:
 
 
 def _distributions(
-    values: Mapping[str, Mapping[str, list[float]]],
+    values: Mapping[str, Mapping[str, Numbers]],
     colours: Colours,
     label: str,
     tick: Callable[[float], str],
@@ -186,7 +186,7 @@ def _distributions(
         rows = [
             charts.Ridge(teacher, colours.teachers[teacher], of[category])
             for teacher, of in values.items()
-            if of.get(category)
+            if category in of
         ]
         drawing = charts.ridges(rows, label=f"{label}, {category}", tick=tick)
         drawn.append(Figure(category, drawing))

@@ -10,11 +10,10 @@ from sourcewise.forecasting import Basis, Forecast
 from sourcewise.params.datasets import Dataset
 from sourcewise.params.distill import Distill
 from sourcewise.params.students import Report, Student
-from sourcewise.report.corpus import DatasetNumbers, Step
+from sourcewise.report.corpus import DatasetNumbers, Evidence, Step
 from sourcewise.report.published import Agreement
 from sourcewise.report.scores import Comparison, Score
 from sourcewise.report.teachers import TeacherNumbers
-from sourcewise.tables import Contamination
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Gathered:
     bases: dict[str, Basis]
     corpus: list[Step]
     waterfalls: dict[str, list[Step]]
-    evidence: list[Contamination]
+    evidence: Evidence
     sizes: list[DatasetNumbers]
     losses: dict[str, list[tuple[float, float]]]
     gradients: dict[str, list[tuple[float, float]]]

@@ -10,7 +10,6 @@ import jinja2
 from markupsafe import Markup
 
 from sourcewise.report import (
-    corpus,
     errors,
     evidence_templates,
     figures,
@@ -24,8 +23,7 @@ from sourcewise.report.colours import assign
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.style import CSS
 
-# Lists of texts are cut here, so that the file stays below 3 MB however bad the data are.
-LISTED = 200
+# Texts are cut here and lists at `corpus.LISTED`, so that the file stays small however bad the data are.
 MOST_CHARACTERS = 4000
 SECTIONS = {
     "scores": templates.SCORES,
@@ -68,8 +66,6 @@ def render(gathered: Gathered) -> str:
         agreements=[rows.AgreementRow(a, a.share(report.confidence)) for a in gathered.agreements],
         forecasts=forecasts.rows(gathered),
         errors=errors.rows(gathered),
-        layers=corpus.layers(gathered.evidence),
-        listed_pairs=sorted(gathered.evidence, key=_closeness)[:LISTED],
         training_keys=_scalar_keys(gathered.trainings),
         thresholds=rows.thresholds(gathered.parameters),
         parameters=_parameters(gathered.parameters),
@@ -127,10 +123,6 @@ def _value(value: object) -> str:
     if isinstance(value, int):
         return wording.count(value)
     return wording.decimal(value) if isinstance(value, float) else str(value)
-
-
-def _closeness(pair: Any) -> tuple[float, str, str]:
-    return (pair.score, pair.query_id, pair.item_id)
 
 
 def _base(parameters: Mapping[str, Any]) -> str:

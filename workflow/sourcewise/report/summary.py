@@ -43,8 +43,8 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
         "teachers": {
             one.name: {
                 **_interval("first", one.acceptance(attempts=1, confidence=confidence)),
-                "accepted": len(one.accepted_at),
-                "queries": len(one.judged),
+                "accepted": one.n_accepted,
+                "queries": one.n_judged,
                 "responses": one.n_responses,
                 "attempts_per_success": one.mean_attempts,
                 "tokens_per_accepted": one.tokens_per_accepted,
@@ -62,7 +62,7 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
             }
             for size in gathered.sizes
         },
-        "contaminated": len({pair.query_id for pair in gathered.evidence}),
+        "contaminated": gathered.evidence.n_queries,
         "verifiers": {
             f"{row.of.verifier} {row.of.version} on {row.of.set}": {
                 **_interval("false_accept", row.accept),

@@ -119,7 +119,7 @@ verifier could not judge are left out of the shares and counted in the last colu
 <th class="n">accepted at last<th class="n">attempts per success<th class="n">responses
 <th class="n">cut at limit<th class="n">tokens per accepted<th class="n">not judged</tr>
 {% for t in teachers %}<tr><td class="w">{{ chip(colours.teachers[t.name]) }}{{ t.name }}
-<td class="n">{{ t.numbers.judged | length | count }}
+<td class="n">{{ t.numbers.n_judged | count }}
 {% if t.first %}<td class="n">{{ t.first.value | percent }}
 <td class="n">{{ span(t.first.low, t.first.high) }}<td class="n">{{ t.last.value | percent }}
 {% else %}<td class="n none" colspan="3">no data{% endif %}
