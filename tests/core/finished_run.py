@@ -111,7 +111,8 @@ class Tree:
             arguments += [f"--{name}", json.dumps(section)]
         page, summary = self.root / "index.html", self.root / "summary.json"
         arguments += ["--data", str(self.data), "--out", str(page), "--summary", str(summary)]
-        main([*arguments, "--metrics", str(self.metrics), "--plots", str(self.plots)])
+        arguments += ["--metrics", str(self.metrics), "--plots", str(self.plots)]
+        main([*arguments, "--figures", str(self.root / "figures")])
         return page.read_text(), json.loads(summary.read_text())
 
 

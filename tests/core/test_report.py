@@ -59,6 +59,8 @@ def test_a_benchmark_that_is_only_a_target_is_not_reported(tree: Tree) -> None:
 
 def test_the_page_loads_nothing_from_anywhere(tree: Tree) -> None:
     page, _ = tree.report()
+    # Links lead to the files beside the page; nothing is fetched before a reader follows one.
+    page = re.sub(r'href="figures/[a-z_]+\.csv"', "", page)
     assert not re.search(r"(src|href)\s*=\s*[\"']?[^\"'#]|url\(|@import|<script", page)
     assert len(page) < 3_000_000
 

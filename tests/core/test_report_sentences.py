@@ -13,10 +13,10 @@ from sourcewise.params.datasets import Dataset
 from sourcewise.params.students import Report, Student
 from sourcewise.report import charts, corpus, svg, wording
 from sourcewise.report.colours import assign
-from sourcewise.report.figures import OUTCOMES
 from sourcewise.report.rows import unequal
 from sourcewise.report.scores import Score, compare, score
 from sourcewise.report.seeds import pooled
+from sourcewise.report.teacher_figures import OUTCOMES
 from sourcewise.report.teachers import ACCEPTED, REJECTED
 from sourcewise.report.verdict import answer
 from sourcewise.tables import STATUSES, Verdict

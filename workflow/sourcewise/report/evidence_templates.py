@@ -51,7 +51,8 @@ category.</p>
 <td>{% if o.is_inside %}inside{% else %}<b>outside</b>{% endif %}</tr>{% endfor %}
 {% if f.reasons %}<tr><td><td><td colspan="5">Not this run’s forecast:
 {{ f.reasons | join("; ") }}.</tr>{% endif %}
-{% endfor %}</table></div>{% else %}{{ nothing() }}{% endif %}</section>{% endif %}
+{% endfor %}</table></div><p class="see"><a href="figures/forecast.csv">CSV of the forecast</a></p>
+{% else %}{{ nothing() }}{% endif %}</section>{% endif %}
 """
 
 ERRORS = """{% from "macros" import rate, share %}{% if g.audit %}
@@ -120,11 +121,11 @@ class="n">{{ d.tokens | count }}
 {% else %}{{ nothing() }}{% endif %}</section>
 """
 
-TRAINING = """{% from "macros" import chip, nothing %}
+TRAINING = """{% from "macros" import card, chip, nothing %}
 <section id="training"><h2>Training</h2>
 <p class="see">Loss on each student's own dataset: lower says easier to predict, not better at the
 benchmark.</p>
-<div class="card wide">{{ figures.losses or nothing() }}</div>
+{% if figures.losses %}{{ card(figures.losses, " wide") }}{% else %}{{ nothing() }}{% endif %}
 {% if training_keys %}<div class="scroll"><table><tr><th>student
 {% for key in training_keys %}<th class="n">{{ key | words }}{% endfor %}</tr>
 {% for name, numbers in g.trainings.items() %}<tr><td class="w">{{ chip(colours.students[name]) }}{{ name }}

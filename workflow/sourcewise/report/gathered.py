@@ -10,6 +10,7 @@ from sourcewise.forecasting import Basis, Forecast
 from sourcewise.params.datasets import Dataset
 from sourcewise.params.distill import Distill
 from sourcewise.params.students import Report, Student
+from sourcewise.report.analyses import Diversity, Hardness, Spans
 from sourcewise.report.corpus import DatasetNumbers, Evidence, Step
 from sourcewise.report.published import Agreement
 from sourcewise.report.scores import Comparison, Score
@@ -24,6 +25,7 @@ class Gathered:
     `trainings` a student to the content of its training.json; `parameters` is all that stands in the
     provenance. `audit` says how often verifiers err, None where nobody counted; `forecast` what the teachers
     would take, None where nobody asked; `bases` maps a teacher to what a forecast of this run would hold for.
+    `spans`, `hardness` and `diversity` compare the teachers' attempts.
     """
 
     seed: int
@@ -38,6 +40,9 @@ class Gathered:
     audit: Audit | None
     forecast: Forecast | None
     bases: dict[str, Basis]
+    spans: list[Spans]
+    hardness: list[Hardness]
+    diversity: list[Diversity]
     corpus: list[Step]
     waterfalls: dict[str, list[Step]]
     evidence: Evidence

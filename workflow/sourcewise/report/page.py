@@ -15,6 +15,7 @@ from sourcewise.report import (
     figures,
     forecasts,
     rows,
+    teacher_figures,
     templates,
     verdict,
     wording,
@@ -45,7 +46,7 @@ def render(gathered: Gathered) -> str:
     """The whole page; equal numbers give equal bytes."""
     report = gathered.report
     colours = assign({t.name: t for t in gathered.teachers}, gathered.datasets, gathered.students)
-    outcomes, legend = figures.outcomes(gathered)
+    outcomes, legend = teacher_figures.outcomes(gathered)
     page = _environment().get_template("frame")
     return page.render(
         g=gathered,
@@ -71,11 +72,14 @@ def render(gathered: Gathered) -> str:
         parameters=_parameters(gathered.parameters),
         figures={
             "benchmarks": figures.benchmarks(gathered, colours),
-            "acceptance": figures.acceptance(gathered, colours),
+            "acceptance": teacher_figures.acceptance(gathered, colours),
             "outcomes": outcomes,
             "legend": legend,
-            "lengths": figures.lengths(gathered, colours),
-            "perplexities": figures.perplexities(gathered, colours),
+            "lengths": teacher_figures.lengths(gathered, colours),
+            "spans": teacher_figures.spans(gathered, colours),
+            "perplexities": teacher_figures.perplexities(gathered, colours),
+            "difficulty": teacher_figures.difficulty(gathered, colours),
+            "diversity": teacher_figures.diversity(gathered, colours),
             "waterfalls": figures.waterfalls(gathered),
             "losses": figures.losses(gathered, colours),
         },

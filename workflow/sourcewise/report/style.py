@@ -39,6 +39,8 @@ p { max-width: 50em; margin: 6px 0 12px; }
 .card { background: var(--card); border: 1px solid var(--rule); border-radius: 10px;
   padding: 14px 16px 10px; min-width: 0; overflow-x: auto; }
 .card h3 { margin: 0 0 8px; font-size: 15px; }
+figure { margin: 0; }
+figcaption { color: var(--soft); font-size: 13.5px; margin-top: 8px; }
 .card svg { display: block; max-width: 100%; height: auto; }
 .wide { max-width: 800px; }
 .scroll { overflow-x: auto; margin: 8px 0 18px; }
@@ -91,6 +93,8 @@ svg .end { fill: var(--c); font-weight: 600; }
 svg .part { fill: var(--c); }
 svg .inside { fill: #fff; font-size: 12px; font-weight: 600; }
 svg .inside.s1 { fill: var(--ink); font-weight: 400; }
+svg .mark { stroke: var(--ink); stroke-width: 2; }
+svg .mark.thin { stroke-width: 1; }
 svg .kept { fill: var(--accent); opacity: .75; }
 svg .removed { fill: var(--s4); opacity: .8; }
 @media (max-width: 620px) { h1 { font-size: 23px; } main, header .in { padding: 0 14px; } }

@@ -37,8 +37,12 @@ FRAME = """<!doctype html>
 MACROS = """
 {%- macro chip(cls) %}<span class="chip {{ cls }}"></span>{% endmacro -%}
 {%- macro nothing() %}<p class="none">no data</p>{% endmacro -%}
-{%- macro cards(figures) %}<div class="grid">{% for figure in figures %}<div class="card">
-<h3>{{ figure.title }}</h3>{{ figure.drawing }}</div>{% endfor %}</div>{% endmacro -%}
+{%- macro caption(figure) %}<figcaption>{{ figure.see }} <a href="figures/{{ figure.sheet }}.csv"
+aria-label="CSV of {{ figure.title }}">CSV</a></figcaption>{% endmacro -%}
+{%- macro card(figure, more="", heading=true) %}<figure class="card{{ more }}">{% if heading %}
+<h3>{{ figure.title }}</h3>{% endif %}{{ figure.drawing }}{{ caption(figure) }}</figure>{% endmacro -%}
+{%- macro cards(figures, more="") %}<div class="grid">{% for figure in figures %}
+{{- card(figure, more) }}{% endfor %}</div>{% endmacro -%}
 {%- macro share(of) %}{% if of %}{{ "%.2f" | format(100 * of.value) }} %{% else %}–{% endif %}{% endmacro -%}
 {%- macro rate(of) %}<td class="n">{{ share(of) }}<td class="n">
 {%- if of %}{{ "%.2f to %.2f" | format(100 * of.low, 100 * of.high) }}{% else %}–{% endif %}{% endmacro -%}
@@ -107,7 +111,7 @@ The last column is the smallest difference that these questions can show.</p>
 {% endfor %}</table></div></details>{% else %}{{ nothing() }}{% endif %}</section>
 """
 
-TEACHERS = """{% from "macros" import cards, chip, nothing %}
+TEACHERS = """{% from "macros" import caption, card, cards, chip, nothing %}
 <section id="teachers"><h2>Teachers</h2>
 <p class="see">A response is accepted with a score of at least {{ g.distill.stop_score }}; each teacher
 had up to
@@ -129,12 +133,13 @@ verifier could not judge are left out of the shares and counted in the last colu
 <td class="n">{{ t.numbers.tokens_per_accepted | decimal }}
 <td class="n">{{ t.numbers.n_unjudged | count }}</tr>{% endfor %}</table></div>
 {% else %}{{ nothing() }}{% endif %}
-<div class="grid"><div class="card"><h3>Accepted within so many attempts</h3>
-{{ figures.acceptance or nothing() }}</div>
-<div class="card"><h3>How first attempts ended</h3>
+<div class="grid">
+{% if figures.acceptance %}{{ card(figures.acceptance) }}{% else %}{{ nothing() }}{% endif %}
+{% if figures.outcomes %}<figure class="card"><h3>{{ figures.outcomes.title }}</h3>
 <div class="legend">{% for key in figures.legend %}
 <span>{{ chip(key.cls) }}{{ key.label }}</span>{% endfor %}</div>
-{{ figures.outcomes or nothing() }}</div></div>
+{{ figures.outcomes.drawing }}{{ caption(figures.outcomes) }}</figure>
+{% else %}{{ nothing() }}{% endif %}</div>
 {% if by_category %}<details><summary>Acceptance at attempt 1 by category</summary><div
 class="scroll"><table>
 <tr><th>category<th>teacher<th class="n">queries<th class="n">accepted<th class="n">{{ level }}
@@ -148,10 +153,22 @@ interval</tr>
 the
 middle half, the dot is the median; the axis is logarithmic.</p>
 {% if figures.lengths %}{{ cards(figures.lengths) }}{% else %}{{ nothing() }}{% endif %}
+{% if figures.spans %}<h3>The same in the paper’s spans</h3>
+<p class="see">Figure 3 of arXiv 2505.14464 is of mathematics only; other categories are drawn alike.</p>
+{% for figure in figures.spans %}{{ card(figure, " wide") }}{% endfor %}{% endif %}
 <h3>Perplexity of accepted responses</h3>
 <p class="see">How surprising a response is to the scorer, given its query. Lower reads as easier to
 learn, or as
 closer to what the scorer already knows.</p>
 {% if figures.perplexities %}{{ cards(figures.perplexities) }}{% else %}{{ nothing() }}{% endif %}
+{% if figures.difficulty %}<h3>By difficulty</h3>
+<p class="see">A query is as difficult for a teacher as the other teachers’ attempts at it say: the share
+that failed, retries included. Its own attempts do not count, so no teacher is measured by its own failures.
+{%- if g.teachers | length == 2 %} With two teachers each is the other’s measure.{% endif %}</p>
+{{ cards(figures.difficulty) }}{% endif %}
+{% if figures.diversity %}<h3>Diversity of words</h3>
+<p class="see">Accepted responses to the same queries, in the same order, as many words of each teacher as the
+tersest one wrote: both measures depend on the size of the text.</p>
+{{ cards(figures.diversity) }}{% endif %}
 </section>
 """

@@ -6,7 +6,7 @@ speed.csv and training.json of every student; Verdict and Response tables of eve
 graded benchmark;
 the files of imported teachers that carry published verdicts; an audit of the verifiers and a forecast.
 Writes an HTML file, a JSON file of all its numbers, and two folders of JSON files: the metrics and the tables
-of plots that DVC compares.
+of plots that DVC compares; and a folder of CSV files, the numbers behind each figure.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ from sourcewise.params.students import Report, Student
 from sourcewise.progress import Progress
 from sourcewise.recipes import manifests
 from sourcewise.recipes.manifests import Corpus, Distilled
-from sourcewise.report import corpus, scores, seeds
+from sourcewise.report import analyses, corpus, scores, seeds
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.metrics import metrics as metric_files
 from sourcewise.report.page import render
 from sourcewise.report.plots import plots as plot_tables
 from sourcewise.report.published import Agreement, Disagreement, agreement
+from sourcewise.report.sheets import sheets
 from sourcewise.report.summary import numbers
 from sourcewise.report.teachers import (
     PERPLEXITY_COLUMNS,
@@ -73,8 +74,9 @@ def run(
     summary: Path,
     metrics: Path,
     plots: Path,
+    figures: Path,
 ) -> None:
-    """Writes the page `out`, the numbers `summary` and the folders `metrics` and `plots`.
+    """Writes the page `out`, the numbers `summary` and the folders `metrics`, `plots` and `figures` (CSV).
 
     The page and the numbers say "no data" where a table is empty.
 
@@ -120,6 +122,9 @@ def run(
         audit=_made_by(Audit, report.audit, "audit"),
         forecast=_made_by(Forecast, report.forecast, "forecast"),
         bases=_bases(teachers, distill, data / "queries/manifest.json"),
+        spans=analyses.spans(asked),
+        hardness=analyses.hardness(asked, report.confidence),
+        diversity=analyses.diversity(_texts(queries, distilled, asked)),
         corpus=_collected(data / "queries", queries, left),
         waterfalls={size.name: _selected(data, datasets[size.name], left, size) for size in sizes},
         evidence=corpus.evidence(_evidence(queries)),
@@ -138,6 +143,7 @@ def run(
     _write(out, render(gathered))
     _write(summary, _object(numbers(gathered)))
     _fill(metrics, {str(path): _object(found) for path, found in metric_files(gathered).items()})
+    _fill(figures, sheets(gathered))
     _fill(plots, {f"{name}.json": _rows(rows) for name, rows in plot_tables(gathered).items()})
 
 
@@ -244,6 +250,35 @@ def _teachers(
             teacher.add(queries, rounds, scored)
         progress.advance()
     return found
+
+
+def _texts(
+    corpus: Corpus, distilled: Sequence[Distilled], asked: Sequence[TeacherNumbers]
+) -> dict[str, list[str]]:
+    """Accepted responses of every teacher to some queries that all of them solved, in one order."""
+    found: dict[str, list[str]] = {one.teacher: [] for one in distilled}
+    for number, places in analyses.shared(asked, len(corpus.shards)):
+        shard = corpus.shards[number]
+        ids = _columns(corpus.queries(shard), Query, ("query_id",)).column("query_id")
+        wanted = [ids[place].as_py() for place in places]
+        for one, of in zip(distilled, asked, strict=True):
+            attempts = of.shards[number].accepted_at[places].tolist()
+            found[one.teacher] += _accepted(one, shard, dict(zip(wanted, attempts, strict=True)))
+    return found
+
+
+def _accepted(distilled: Distilled, shard: str, attempts: Mapping[str, int]) -> list[str]:
+    """The texts of some attempts by query, in their order; only the row groups that hold them are read."""
+    # No identity comes between one and itself with another digit.
+    ids = (min(attempts), max(attempts) + "0")
+    texts = {}
+    for attempt in sorted(set(attempts.values())):
+        path = distilled.responses(attempt, shard)
+        for part in tables.batches(path, Response, ids=ids, columns=("query_id", "text")):
+            for query_id, text in zip(*(part.column(i).to_pylist() for i in range(2)), strict=True):
+                if attempts.get(query_id) == attempt:
+                    texts[query_id] = text
+    return [texts[query_id] for query_id in attempts]
 
 
 def _agreement(
