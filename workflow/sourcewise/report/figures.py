@@ -10,6 +10,7 @@ from markupsafe import Markup
 from sourcewise.report import charts, paper
 from sourcewise.report.colours import Colours
 from sourcewise.report.corpus import Step
+from sourcewise.report.experiments import Section
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.scores import Comparison, Score
 from sourcewise.report.verdict import leader
@@ -73,7 +74,7 @@ def _scores(
         rows.append(charts.Dot(score.student, colour, value, low, high, note, mark=mark))
     label = f"Scores on {name}"
     drawing = charts.intervals(rows, label=label, tick=lambda v: f"{100 * v:g} %")
-    see = "The share of correct samples and its interval; intervals that overlap decide nothing."
+    see = "The share of correct samples and its interval. Of two students the pairs decide, not these."
     if any(row.mark is not None for row in rows):
         see += " The upright line is what arXiv 2505.14464 reports for the same student."
     return Figure("Score", drawing, see, "scores")
@@ -95,6 +96,26 @@ def _leads(student: str, pairs: list[Comparison], colours: Colours) -> Figure:
     drawing = charts.intervals(rows, label=title, tick=_whole_points, zero=True)
     see = "Right of the dashed line the leader is ahead. Filled: decided after correction; hollow: not."
     return Figure(title, drawing, see, "pairs")
+
+
+def effects(section: Section, colours: Colours) -> list[Figure]:
+    """Each arm of an experiment against its baseline, a figure per benchmark."""
+    drawn = []
+    for benchmark in dict.fromkeys(one.benchmark for one in section.effects):
+        rows = []
+        for one in section.effects:
+            if one.benchmark == benchmark:
+                low, high = one.ends
+                note = f"{points(one.value)}  ({span(low, high)})"
+                colour = colours.students[one.arm]
+                rows.append(
+                    charts.Dot(one.arm, colour, one.value, low, high, note, not one.pair.better)
+                )
+        label = f"Points above {section.of.baseline} on {benchmark}"
+        see = f"Right of the dashed line an arm is above {section.of.baseline}. Filled: decided; hollow: not."
+        drawing = charts.intervals(rows, label=label, tick=_whole_points, zero=True)
+        drawn.append(Figure(benchmark, drawing, see, "experiments"))
+    return drawn
 
 
 def _whole_points(value: float) -> str:

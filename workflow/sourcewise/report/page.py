@@ -12,6 +12,7 @@ from markupsafe import Markup
 from sourcewise.report import (
     errors,
     evidence_templates,
+    experiments,
     figures,
     forecasts,
     rows,
@@ -29,6 +30,7 @@ MOST_CHARACTERS = 4000
 SECTIONS = {
     "scores": templates.SCORES,
     "pairs": templates.PAIRS,
+    "experiments": evidence_templates.EXPERIMENTS,
     "teachers": templates.TEACHERS,
     "published": evidence_templates.PUBLISHED,
     "forecast": evidence_templates.FORECAST,
@@ -65,6 +67,9 @@ def render(gathered: Gathered) -> str:
         teachers=[rows.teacher_row(one, gathered) for one in gathered.teachers],
         by_category=rows.by_category(gathered),
         agreements=[rows.AgreementRow(a, a.share(report.confidence)) for a in gathered.agreements],
+        experiments=[
+            (one, figures.effects(one, colours)) for one in experiments.sections(gathered)
+        ],
         forecasts=forecasts.rows(gathered),
         errors=errors.rows(gathered),
         training_keys=_scalar_keys(gathered.trainings),

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from sourcewise.report import forecasts, paper
+from sourcewise.report import experiments, forecasts, paper
 from sourcewise.report.charts import histogram, thinned
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.paper import SPANS
@@ -27,6 +27,7 @@ def sheets(gathered: Gathered) -> dict[str, str]:
     made = {
         "scores": _scores(gathered),
         "pairs": _pairs(gathered),
+        "experiments": _experiments(gathered),
         "acceptance": _acceptance(gathered),
         "outcomes": _outcomes(gathered),
         "lengths": _histograms(lengths),
@@ -91,6 +92,25 @@ def _pairs(gathered: Gathered) -> Rows:
             "questions": pair.difference.n,
             "verdict": word(pair),
         }
+
+
+def _experiments(gathered: Gathered) -> Rows:
+    for section in experiments.sections(gathered):
+        for one in section.effects:
+            low, high = one.ends
+            yield {
+                "experiment": section.name,
+                "benchmark": one.benchmark,
+                "arm": one.arm,
+                "baseline": section.of.baseline,
+                "difference": one.value,
+                "low": low,
+                "high": high,
+                "p": one.pair.difference.p,
+                "p_holm": one.pair.corrected,
+                "verdict": one.word,
+                "questions": one.pair.difference.n,
+            }
 
 
 def _acceptance(gathered: Gathered) -> Rows:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sourcewise import statistics
-from sourcewise.report import errors, forecasts
+from sourcewise.report import errors, experiments, forecasts
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.verdict import answer, word
 
@@ -40,6 +40,19 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
         "answer": said.headline.striptags().replace("\N{NO-BREAK SPACE}", " "),
         "scores": scores,
         "pairs": pairs,
+        "experiments": {
+            section.name: {
+                f"{one.arm} on {one.benchmark}": {
+                    "difference": one.value,
+                    "low": one.ends[0],
+                    "high": one.ends[1],
+                    "p_holm": one.pair.corrected,
+                    "verdict": one.word,
+                }
+                for one in section.effects
+            }
+            for section in experiments.sections(gathered)
+        },
         "teachers": {
             one.name: {
                 **_interval("first", one.acceptance(attempts=1, confidence=confidence)),

@@ -18,6 +18,7 @@ FRAME = """<!doctype html>
 <p class="see">Intervals are {{ level }}.{% for caveat in caveats %} {{ caveat }}{% endfor %}</p>
 {% include "compared" %}
 <nav aria-label="Sections"><a href="#scores">Scores</a><a href="#pairs">Pairs</a>
+{% if g.report.experiments %}<a href="#experiments">Experiments</a>{% endif %}
 <a href="#teachers">Teachers</a>{% if g.agreements %}<a href="#published">Published verdicts</a>{% endif %}
 {% if g.forecast %}<a href="#forecast">Forecast</a>{% endif %}
 {% if g.audit %}<a href="#errors">Verifier error</a>{% endif %}
@@ -37,10 +38,16 @@ FRAME = """<!doctype html>
 MACROS = """
 {%- macro chip(cls) %}<span class="chip {{ cls }}"></span>{% endmacro -%}
 {%- macro nothing() %}<p class="none">no data</p>{% endmacro -%}
+{%- macro drawing(figure) %}<div class="drawing" tabindex="0" role="group"
+aria-label="{{ figure.title }}">{{ figure.drawing }}</div>{% endmacro -%}
+{%- macro words(text, label) %}<pre tabindex="0" role="region" aria-label="{{ label }}">
+{{- text | cut }}</pre>{% endmacro -%}
+{%- macro scroll(label) %}<div class="scroll" tabindex="0" role="region" aria-label="{{ label }}">
+{%- endmacro -%}
 {%- macro caption(figure) %}<figcaption>{{ figure.see }} <a href="figures/{{ figure.sheet }}.csv"
 aria-label="CSV of {{ figure.title }}">CSV</a></figcaption>{% endmacro -%}
 {%- macro card(figure, more="", heading=true) %}<figure class="card{{ more }}">{% if heading %}
-<h3>{{ figure.title }}</h3>{% endif %}{{ figure.drawing }}{{ caption(figure) }}</figure>{% endmacro -%}
+<h3>{{ figure.title }}</h3>{% endif %}{{ drawing(figure) }}{{ caption(figure) }}</figure>{% endmacro -%}
 {%- macro cards(figures, more="") %}<div class="grid">{% for figure in figures %}
 {{- card(figure, more) }}{% endfor %}</div>{% endmacro -%}
 {%- macro share(of) %}{% if of %}{{ "%.2f" | format(100 * of.value) }} %{% else %}–{% endif %}{% endmacro -%}
@@ -62,7 +69,7 @@ from {{ g.datasets[student.dataset].teachers | listed }}
 {%- endif %}</li>{% endfor %}</ul></details>
 """
 
-SCORES = """{% from "macros" import cards, chip, nothing %}
+SCORES = """{% from "macros" import cards, chip, nothing, scroll %}
 <section id="scores"><h2>Scores</h2>
 <p class="see">A score is the share of samples with a fully correct answer. A lead is taken on the questions
 that both students answered: a filled dot is a difference that the data decide after correction for all
@@ -70,7 +77,7 @@ that both students answered: a filled dot is a difference that the data decide a
 {% for panel in figures.benchmarks %}<h3>{{ panel.name }}<small>{{ panel.note }}</small></h3>
 {% if panel.figures %}{{ cards(panel.figures) }}{% endif %}
 {% else %}{{ nothing() }}{% endfor %}
-{% if g.scores %}<div class="scroll"><table>
+{% if g.scores %}{{ scroll("Scores") }}<table>
 <tr><th>benchmark<th>student<th class="n">score<th class="n">{{ level }} interval
 {% if reference %}<th class="n">above {{ reference }}{% endif %}
 <th class="n">pass@k<th class="n">questions<th class="n">samples<th class="n">mean tokens
@@ -90,7 +97,7 @@ class="w">{{ chip(colours.students[s.student]) }}{{ s.student }}
 </table></div>{% endif %}</section>
 """
 
-PAIRS = """{% from "macros" import chip, nothing %}
+PAIRS = """{% from "macros" import chip, nothing, scroll %}
 <section id="pairs"><h2>Every pair of students</h2>
 <p class="see">Mean difference over shared questions, in percentage points. The verdict is “better” where
 the
@@ -98,7 +105,7 @@ Holm-corrected p-value is below {{ "%g" | format(1 - g.report.confidence) }}; ot
 distinguishable, and the table says how many more questions would show a difference of the size seen.
 The last column is the smallest difference that these questions can show.</p>
 {% if g.comparisons %}<details{% if g.comparisons | length <= 30 %} open{% endif %}>
-<summary>{{ g.comparisons | length }} pairs</summary><div class="scroll"><table>
+<summary>{{ g.comparisons | length }} pairs</summary>{{ scroll("Pairs") }}<table>
 <tr><th>benchmark<th>higher<th>lower<th class="n">difference<th class="n">{{ level }} interval
 <th class="n">p<th class="n">p, Holm<th>verdict<th class="n">questions<th class="n">can show</tr>
 {% for c in g.comparisons %}<tr><td>{{ c.benchmark }}
@@ -111,14 +118,14 @@ The last column is the smallest difference that these questions can show.</p>
 {% endfor %}</table></div></details>{% else %}{{ nothing() }}{% endif %}</section>
 """
 
-TEACHERS = """{% from "macros" import caption, card, cards, chip, nothing %}
+TEACHERS = """{% from "macros" import caption, card, cards, chip, drawing, nothing, scroll %}
 <section id="teachers"><h2>Teachers</h2>
 <p class="see">A response is accepted with a score of at least {{ g.distill.stop_score }}; each teacher
 had up to
 {{ g.distill.max_attempts }} attempt{{ "s" if g.distill.max_attempts != 1 }} at a query. Queries whose
 answer the
 verifier could not judge are left out of the shares and counted in the last column.</p>
-{% if teachers %}<div class="scroll"><table>
+{% if teachers %}{{ scroll("Teachers") }}<table>
 <tr><th>teacher<th class="n">queries<th class="n">accepted at attempt 1<th class="n">{{ level }} interval
 <th class="n">accepted at last<th class="n">attempts per success<th class="n">responses
 <th class="n">cut at limit<th class="n">tokens per accepted<th class="n">not judged</tr>
@@ -138,10 +145,10 @@ verifier could not judge are left out of the shares and counted in the last colu
 {% if figures.outcomes %}<figure class="card"><h3>{{ figures.outcomes.title }}</h3>
 <div class="legend">{% for key in figures.legend %}
 <span>{{ chip(key.cls) }}{{ key.label }}</span>{% endfor %}</div>
-{{ figures.outcomes.drawing }}{{ caption(figures.outcomes) }}</figure>
+{{ drawing(figures.outcomes) }}{{ caption(figures.outcomes) }}</figure>
 {% else %}{{ nothing() }}{% endif %}</div>
-{% if by_category %}<details><summary>Acceptance at attempt 1 by category</summary><div
-class="scroll"><table>
+{% if by_category %}<details><summary>Acceptance at attempt 1 by category</summary>
+{{ scroll("Acceptance by category") }}<table>
 <tr><th>category<th>teacher<th class="n">queries<th class="n">accepted<th class="n">{{ level }}
 interval</tr>
 {% for category, teacher, interval in by_category %}<tr><td>{{ category }}
