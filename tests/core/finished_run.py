@@ -218,6 +218,7 @@ def finished(root: Path) -> Tree:
         reject(QUERIES[5], "length", "too_long"), reject(QUERIES[6], "length", "too_long"),
     ])  # fmt: skip
     write_dataset(made, "poor", [], [reject(one, "select", "below_min_score") for one in QUERIES])
+    tables.write(made.data / "benchmark_queries/exam/queries.parquet", Query, QUESTIONS)
     for name in RIGHT:
         write_student(
             made,

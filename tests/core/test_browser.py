@@ -17,7 +17,7 @@ import yaml
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
-from finished_run import QUERIES, finished
+from finished_run import QUERIES, QUESTIONS, finished
 from sourcewise.view.exporting import export
 from sourcewise.view.serving import Server
 from sourcewise.view.site import Site
@@ -92,6 +92,8 @@ def visiting(
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The report, the trace browser's pages, and a page of its export."""
     run = finished(tmp_path_factory.mktemp("run"))
+    run.experiments = {"worth": {"question": "What is training worth?", "arms": ["base", "good"],
+                                 "baseline": "base", "benchmarks": ["exam"]}}  # fmt: skip
     run.report()
     (run.root / "params.yaml").write_text(yaml.safe_dump(run.sections()))
     server = Server(Site(run.root), 0)
@@ -107,6 +109,8 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
         "nothing found": f"{server.url}?text=nowhere",
         "query": f"{server.url}query/{query}?open=reasoning",
         "turned away": f"{server.url}rejected",
+        "benchmark": f"{server.url}benchmarks?name=exam",
+        "question": f"{server.url}query/{QUESTIONS[0].query_id}?samples=all",
         "problem": f"{server.url}query/{'0' * 32}",
         "export": (folder / "index.html").as_uri(),
     }
@@ -115,14 +119,8 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
 
 
 PAGES = (
-    "report",
-    "results",
-    "search",
-    "nothing found",
-    "query",
-    "turned away",
-    "problem",
-    "export",
+    *("report", "results", "search", "nothing found", "query", "turned away"),
+    *("benchmark", "question", "problem", "export"),
 )
 
 
