@@ -101,7 +101,7 @@ def test_a_file_of_a_figure_that_is_gone_goes_too(tree: Tree) -> None:
 def test_tables_without_rows_leave_files_without_rows(empty: Tree) -> None:
     empty.report()
     files = list((empty.root / "figures").iterdir())
-    assert len(files) == 14
+    assert len(files) == 16
     # Students and rounds are there, without a number; so are the steps of the waterfalls.
     assert {path.stem for path in files if path.read_text()} == {
         "scores",

@@ -14,6 +14,7 @@ from sourcewise.report.analyses import Diversity, Hardness, Spans
 from sourcewise.report.corpus import DatasetNumbers, Evidence, Step
 from sourcewise.report.published import Agreement
 from sourcewise.report.scores import Comparison, Score
+from sourcewise.report.teacher_pairs import TeacherPair
 from sourcewise.report.teachers import TeacherNumbers
 
 
@@ -25,7 +26,7 @@ class Gathered:
     `trainings` a student to the content of its training.json; `parameters` is all that stands in the
     provenance. `audit` says how often verifiers err, None where nobody counted; `forecast` what the teachers
     would take, None where nobody asked; `bases` maps a teacher to what a forecast of this run would hold for.
-    `spans`, `hardness` and `diversity` compare the teachers' attempts.
+    `teacher_pairs`, `spans`, `hardness` and `diversity` compare the teachers' attempts.
     """
 
     seed: int
@@ -40,6 +41,7 @@ class Gathered:
     audit: Audit | None
     forecast: Forecast | None
     bases: dict[str, Basis]
+    teacher_pairs: list[TeacherPair]
     spans: list[Spans]
     hardness: list[Hardness]
     diversity: list[Diversity]

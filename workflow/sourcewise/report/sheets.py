@@ -28,6 +28,7 @@ def sheets(gathered: Gathered) -> dict[str, str]:
         "scores": _scores(gathered),
         "pairs": _pairs(gathered),
         "experiments": _experiments(gathered),
+        "teacher_pairs": _teacher_pairs(gathered),
         "acceptance": _acceptance(gathered),
         "outcomes": _outcomes(gathered),
         "lengths": _histograms(lengths),
@@ -111,6 +112,23 @@ def _experiments(gathered: Gathered) -> Rows:
                 "verdict": one.word,
                 "questions": one.pair.difference.n,
             }
+
+
+def _teacher_pairs(gathered: Gathered) -> Rows:
+    for pair in gathered.teacher_pairs:
+        yield {
+            "higher": pair.first,
+            "lower": pair.second,
+            "difference": pair.difference.value,
+            "low": pair.difference.low,
+            "high": pair.difference.high,
+            "only_higher": pair.only_first,
+            "only_lower": pair.only_second,
+            "queries": pair.difference.n,
+            "p": pair.difference.p,
+            "p_holm": pair.corrected,
+            "verdict": pair.verdict.word,
+        }
 
 
 def _acceptance(gathered: Gathered) -> Rows:

@@ -66,6 +66,17 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
             }
             for one in gathered.teachers
         },
+        "teacher_pairs": {
+            f"{pair.first} over {pair.second}": {
+                "difference": pair.difference.value,
+                "low": pair.difference.low,
+                "high": pair.difference.high,
+                "p_holm": pair.corrected,
+                "queries": pair.difference.n,
+                "verdict": pair.verdict.word,
+            }
+            for pair in gathered.teacher_pairs
+        },
         "datasets": {
             size.name: {
                 "examples": size.examples,

@@ -155,6 +155,21 @@ interval</tr>
 <td class="w">{{ chip(colours.teachers[teacher]) }}{{ teacher }}<td class="n">{{ interval.n | count }}
 <td class="n">{{ interval.value | percent }}<td class="n">{{ span(interval.low, interval.high) }}</tr>
 {% endfor %}</table></div></details>{% endif %}
+{% if g.teacher_pairs %}<h3>Every pair of teachers, first attempts</h3>
+<p class="see">The same queries, so paired: how much more often the first teacher’s answer is accepted, in
+points. “Better” is more often accepted, decided as for students, with Holm’s correction over these
+{{ g.teacher_pairs | length }} pair{{ "s" if g.teacher_pairs | length != 1 }}; it does not say that a student
+learns more from it. <a href="figures/teacher_pairs.csv" aria-label="CSV of pairs of teachers">CSV</a></p>
+{{ scroll("Pairs of teachers") }}<table><tr><th>higher<th>lower<th class="n">difference
+<th class="n">{{ level }} interval<th class="n">only the higher<th class="n">only the lower<th class="n">queries
+<th class="n">p, Holm<th>verdict</tr>
+{% for p in g.teacher_pairs %}<tr><td class="w">{{ chip(colours.teachers[p.first]) }}{{ p.first }}
+<td class="w">{{ chip(colours.teachers[p.second]) }}{{ p.second }}
+<td class="n">{{ p.difference.value | points }}
+<td class="n">{{ span(p.difference.low, p.difference.high) }}<td class="n">{{ p.only_first | count }}
+<td class="n">{{ p.only_second | count }}<td class="n">{{ p.difference.n | count }}
+<td class="n">{{ p.corrected | p_value }}
+<td{% if p.better %} class="yes"{% endif %}>{{ p.word }}</tr>{% endfor %}</table></div>{% endif %}
 <h3>Length of accepted responses, in tokens</h3>
 <p class="see">One panel per category, so that like is compared with like. The bar below each shape spans
 the

@@ -32,7 +32,7 @@ from sourcewise.params.students import Report, Student
 from sourcewise.progress import Progress
 from sourcewise.recipes import manifests
 from sourcewise.recipes.manifests import Corpus, Distilled
-from sourcewise.report import analyses, corpus, scores, seeds
+from sourcewise.report import analyses, corpus, scores, seeds, teacher_pairs
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.metrics import metrics as metric_files
 from sourcewise.report.page import render
@@ -122,6 +122,7 @@ def run(
         audit=_made_by(Audit, report.audit, "audit"),
         forecast=_made_by(Forecast, report.forecast, "forecast"),
         bases=_bases(teachers, distill, data / "queries/manifest.json"),
+        teacher_pairs=teacher_pairs.pairs(asked, report.confidence),
         spans=analyses.spans(asked),
         hardness=analyses.hardness(asked, report.confidence),
         diversity=analyses.diversity(_texts(queries, distilled, asked)),
