@@ -150,7 +150,7 @@ BENCHMARKS = """{% extends "frame" %}
 {% from "macros" import snippet %}
 {% block main %}
 <h1>Benchmarks, and what the students made of them</h1>
-<nav class="pages" aria-label="Benchmarks">
+<nav class="choices" aria-label="Benchmarks">
 {% for one in benchmarks %}
 <a href="{{ links.benchmarks(name=one.name) }}"{% if one.name == chosen %} aria-current="page"{% endif %}
  >{{ one.name }}</a>
