@@ -42,3 +42,13 @@ for stage, files in PIPELINE.files.items():
                 stage
             input:
                 files,
+
+
+# And one for each experiment of the report: what its arms need, and nothing else.
+for experiment, of in PARAMS.report.experiments.items():
+
+    rule:
+        name:
+            f"experiment@{experiment}"
+        input:
+            [PIPELINE.files[f"benchmark@{arm}"] for arm in of.arms],

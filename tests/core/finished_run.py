@@ -56,6 +56,7 @@ class Tree:
     imported: dict[str, Any] | None = None
     audit: Path | None = None
     forecast: Path | None = None
+    experiments: Numbers = dataclasses.field(default_factory=dict)
 
     @property
     def data(self) -> Path:
@@ -85,6 +86,7 @@ class Tree:
                 "confidence": 0.95, "resamples": 1000, "reference": "base", "title": "A & B",
                 "audit": str(self.audit) if self.audit else None,
                 "forecast": str(self.forecast) if self.forecast else None,
+                "experiments": self.experiments,
             },
             "distill": {"max_attempts": 2, "stop_score": 0.9, "futility": None},
             "teachers": {"good": teacher, "poor": teacher | {"revision": "r2"}},
@@ -111,7 +113,8 @@ class Tree:
             arguments += [f"--{name}", json.dumps(section)]
         page, summary = self.root / "index.html", self.root / "summary.json"
         arguments += ["--data", str(self.data), "--out", str(page), "--summary", str(summary)]
-        main([*arguments, "--metrics", str(self.metrics), "--plots", str(self.plots)])
+        arguments += ["--metrics", str(self.metrics), "--plots", str(self.plots)]
+        main([*arguments, "--figures", str(self.root / "figures")])
         return page.read_text(), json.loads(summary.read_text())
 
 
@@ -180,3 +183,47 @@ def graded(name: str) -> list[Verdict]:
         for question, right in zip(QUESTIONS, RIGHT[name], strict=True)
         for attempt in range(1, 5)
     ]
+
+
+def split_into_shards(tree: Tree) -> None:
+    """Moves every second query of the only shard to a second one, in all tables of the corpus and teachers."""
+    kinds = {"responses": Response, "verdicts": Verdict, "rejects": Reject}
+    kinds |= {"contamination": Contamination}
+    rounds = [*tree.data.glob("distill/*/round-*/0000.*.parquet")]
+    rounds += [*tree.data.glob("queries/*/0000.*.parquet")]
+    named = [(path, kinds[path.name.split(".")[1]]) for path in rounds]
+    named += [(path, Perplexity) for path in tree.data.glob("distill/*/perplexity/0000.parquet")]
+    named += [(tree.data / "queries/corpus/0000.parquet", Query)]
+    ids = [one.query_id for one in QUERIES]
+    for path, row in named:
+        rows = list(tables.read(path, row))
+        second = [one for one in rows if one.query_id in ids[1::2]]
+        tables.write(path, row, [one for one in rows if one not in second])
+        tables.write(path.with_name(path.name.replace("0000", "0001")), row, second)
+    for path in (*tree.data.glob("distill/*/manifest.json"), tree.data / "queries/manifest.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"shards": ["0000", "0001"]}))
+
+
+def finished(root: Path) -> Tree:
+    """Two teachers, two datasets, two students and the base; one query removed as contaminated."""
+    made = Tree(root)
+    write_corpus(made, QUERIES, removed=[REMOVED])
+    passed = [verdict(one, 1, 1.0) for one in QUERIES[:6]]
+    missed = [verdict(QUERIES[6], 1, 0.0), verdict(QUERIES[7], 1, None, "truncated")]
+    second = [verdict(QUERIES[6], 2, 1.0), verdict(QUERIES[7], 2, None, "no_answer")]
+    write_teacher(made, "good", [passed + missed, second])
+    write_teacher(made, "poor", [[verdict(one, 1, 0.0) for one in QUERIES], []])
+    write_dataset(made, "good", QUERIES[:5], [
+        reject(QUERIES[7], "select", "unverified: no_answer"),
+        reject(QUERIES[5], "length", "too_long"), reject(QUERIES[6], "length", "too_long"),
+    ])  # fmt: skip
+    write_dataset(made, "poor", [], [reject(one, "select", "below_min_score") for one in QUERIES])
+    tables.write(made.data / "benchmark_queries/exam/queries.parquet", Query, QUESTIONS)
+    for name in RIGHT:
+        write_student(
+            made,
+            name,
+            graded(name),
+            "" if name == "base" else "1,0.5,2.0,3.0,1e-4,100\n2,1,1,4.0,0,100",
+        )
+    return made

@@ -13,13 +13,13 @@ from sourcewise.params.datasets import Dataset
 from sourcewise.params.students import Report, Student
 from sourcewise.report import charts, corpus, svg, wording
 from sourcewise.report.colours import assign
-from sourcewise.report.figures import OUTCOMES
 from sourcewise.report.rows import unequal
 from sourcewise.report.scores import Score, compare, score
 from sourcewise.report.seeds import pooled
+from sourcewise.report.teacher_figures import OUTCOMES
 from sourcewise.report.teachers import ACCEPTED, REJECTED
 from sourcewise.report.verdict import answer
-from sourcewise.tables import STATUSES, Reject, Verdict
+from sourcewise.tables import STATUSES, Verdict
 
 QUESTIONS = [f"q{n:02d}" for n in range(20)]
 # Of four samples, how many a student gets right on each of 20 questions.
@@ -188,16 +188,15 @@ def test_names_are_escaped_in_sentences() -> None:
 
 
 def test_rows_that_vanish_without_a_reject_become_a_step_of_their_own() -> None:
-    steps = corpus.waterfall("corpus", 10, [], "examples", 7, order=())
+    steps = corpus.waterfall("corpus", 10, {}, "examples", 7, order=())
     assert [(step.label, step.left, step.removed) for step in steps] == [
         ("corpus", 10, 0), ("without a recorded reason", 7, 3), ("examples", 7, 0)
     ]  # fmt: skip
 
 
 def test_steps_of_a_waterfall_follow_the_stages_and_then_the_commonest_reason() -> None:
-    rejects = [Reject("q", "sums", by, why, "") for by, why in
-               [("second", "b"), ("first", "rare"), ("first", "common"), ("first", "common")]]  # fmt: skip
-    steps = corpus.waterfall("corpus", 9, rejects, "examples", 5, order=("first", "second"))
+    reasons = {("second", "b"): 1, ("first", "rare"): 1, ("first", "common"): 2}
+    steps = corpus.waterfall("corpus", 9, reasons, "examples", 5, order=("first", "second"))
     labels = [step.label for step in steps]
     assert labels == ["corpus", "first: common", "first: rare", "second: b", "examples"]
 

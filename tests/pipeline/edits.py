@@ -52,6 +52,9 @@ def _plain(value: Any) -> str:
 
 JUDGE = {"model": "judge", "max_answer_chars": 4000, "seconds": 60.0, "seed": 7, "task": None}
 
+EXPERIMENT = {"question": "What is training worth?", "arms": ["base", "unverified"], "baseline": "base",
+              "benchmarks": ["easy"]}  # fmt: skip
+
 EDITS = [
     Edit("seed", 8),
     Edit("models.terse.steps", 61),
@@ -77,11 +80,13 @@ EDITS = [
     Edit("datasets.second", {"min_score": 0.5}, "terse"),
     Edit("train.learning_rate", 0.002),
     Edit("students.unverified.seed", 2),
+    Edit("students.unverified.base", {"model": "models/pretrained/terse", "revision": "local"}),
     Edit("students.second", {"dataset": "terse"}, "unverified"),
     Edit("sampling.sampling.temperature", 0.5),
     Edit("benchmarks.easy.samples", 3),
     Edit("benchmarks.second", {"samples": 1}, "easy"),
     Edit("report.title", "Another title"),
+    Edit("report.experiments", {"worth": EXPERIMENT}),
 ]
 
 

@@ -63,6 +63,15 @@ def test_a_preset_dry_runs_to_its_complete_job_list(
     assert planned["report"] == 1
 
 
+def test_an_experiment_makes_what_its_arms_need_and_nothing_else(tmp_path: Path) -> None:
+    make(tmp_path / "tiny", ROOT / "workflow/presets/tiny.yaml")
+    planned = Copy(tmp_path / "tiny").planned("experiment@unverified")
+    # Two students of one teacher, at four benchmarks; no report, which compares all students.
+    arms = {"generate": 3, "select": 2, "train": 2, "sample": 2, "grade": 8}
+    assert arms.items() <= planned.items()
+    assert "report" not in planned
+
+
 def test_what_a_hub_holds_is_a_source_and_a_teacher(tmp_path: Path) -> None:
     make(tmp_path / "copy", ROOT / "workflow/presets/test.yaml")
     copy = Copy(tmp_path / "copy")

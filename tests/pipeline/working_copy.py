@@ -45,9 +45,9 @@ class Copy:
         assert code != 0, f"{command}\n{said[-6000:]}"
         return said
 
-    def planned(self) -> dict[str, int]:
+    def planned(self, target: str = "") -> dict[str, int]:
         """Rules that a dry run would execute, with their number of jobs; target rules left out."""
-        output = self.call("snakemake -n --quiet rules")
+        output = self.call(f"snakemake {target} -n --quiet rules")
         if "Nothing to be done" in output:
             return {}
         jobs = {}

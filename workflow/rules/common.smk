@@ -328,6 +328,11 @@ def student_examples(wildcards):
     return [] if dataset is None else f"data/datasets/{dataset}/examples.parquet"
 
 
+def student_base(wildcards):
+    student = PARAMS.students[wildcards.student]
+    return own_model(student.settings(PARAMS.train).base)
+
+
 def everything(wildcards):
     """What the report compares: the files of all stages but the models.
 

@@ -6,7 +6,7 @@ rule report:
         everything=everything,
         audit=audit_files,
         forecast=forecast_files,
-    # What it writes to data/report/metrics and data/report/plots stands behind the summary: a hundred
+    # What it writes to data/report/metrics, plots and figures stands behind the summary: a hundred
     # small files whose records would each list all inputs.
     output:
         page="data/report/index.html",
@@ -46,4 +46,4 @@ rule report:
         " --datasets {params.datasets:q} --students {params.students:q}"
         " --benchmarks {params.benchmarks:q} --others {params.others:q} --data data"
         " --out {output.page} --summary {output.summary} --metrics data/report/metrics"
-        " --plots data/report/plots > {log} 2>&1"
+        " --plots data/report/plots --figures data/report/figures > {log} 2>&1"

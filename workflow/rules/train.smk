@@ -4,7 +4,7 @@
 rule train:
     input:
         examples=student_examples,
-        base=own_model(PARAMS.train.base),
+        base=student_base,
     output:
         model="models/students/{student}/fingerprint.json",
         loss="data/students/{student}/loss.csv",

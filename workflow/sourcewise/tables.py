@@ -272,10 +272,16 @@ def batches(
             yield pa.Table.from_batches([batch])
 
 
-def load(path: Path, row: type, *, ids: tuple[str, str] | None = None) -> pa.Table:
-    """What `read` yields as one table, by column."""
+def load(
+    path: Path,
+    row: type,
+    *,
+    ids: tuple[str, str] | None = None,
+    columns: Sequence[str] | None = None,
+) -> pa.Table:
+    """What `read` yields as one table, by column; `columns` are all unless they are named."""
     with _open(path, row) as file:
-        table = file.read_row_groups(_groups(file, ids))
+        table = file.read_row_groups(_groups(file, ids), columns=columns)
         return table if ids is None else table.filter(_within(table, ids))
 
 

@@ -16,7 +16,7 @@ from sourcewise.params.distill import Distill, Perplexity, Teacher, Verifiers
 from sourcewise.params.models import Pretrain
 from sourcewise.params.queries import Benchmark, Cleaning, Decontaminate, Source
 from sourcewise.params.rates import Rates
-from sourcewise.params.students import BenchmarkSampling, Report, Student, Train
+from sourcewise.params.students import BenchmarkSampling, Experiment, Report, Student, Train
 
 # Names become file names, wildcards, dotted keys and DVC stage names.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
@@ -89,7 +89,16 @@ class Params(Section):
             _known("rates.teachers", name, self.teachers)
         if self.report.reference is not None:
             _known("report.reference", self.report.reference, self.students)
+        for name, experiment in self.report.experiments.items():
+            self._experiment(f"report.experiments.{name}", experiment)
         return self
+
+    def _experiment(self, where: str, experiment: Experiment) -> None:
+        for arm in experiment.arms:
+            _known(f"{where}.arms", arm, self.students)
+        graded = {name: one for name, one in self.benchmarks.items() if one.graded}
+        for benchmark in experiment.benchmarks:
+            _known(f"{where}.benchmarks", benchmark, graded)
 
     def _lengths(self, name: str, dataset: Dataset) -> None:
         """A recipe whose lengths are matched names another dataset, which does not wait for this one."""

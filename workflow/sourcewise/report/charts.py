@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup
 
 from sourcewise.report import svg
@@ -19,7 +20,7 @@ MOST_POINTS = 300
 
 
 class Dot(NamedTuple):
-    """A row of an interval chart; `hollow` marks what the data do not decide."""
+    """A row of an interval chart; `hollow` shows what the data do not decide, `mark` a published value."""
 
     label: str
     colour: str
@@ -28,14 +29,16 @@ class Dot(NamedTuple):
     high: float
     note: str
     hollow: bool = False
+    mark: float | None = None
 
 
 class Ridge(NamedTuple):
-    """A row of a distribution chart."""
+    """A row of a distribution chart; `box` holds published quartiles."""
 
     label: str
     colour: str
-    values: Sequence[float]
+    values: Sequence[float] | npt.NDArray[Any]
+    box: tuple[float, float, float] | None = None
 
 
 class Series(NamedTuple):
@@ -59,6 +62,7 @@ def intervals(
     right = width - 16 - max(svg.text_width(row.note) for row in rows)
     bottom = 10 + ROW * len(rows)
     ends = [end for row in rows for end in (row.low, row.high)] + [0.0] * zero
+    ends += [row.mark for row in rows if row.mark is not None]
     low, high = min(ends), max(ends)
     margin = 0.05 * (high - low) or 0.05
     scale = svg.Scale(low - margin, high + margin, left, right)
@@ -73,6 +77,8 @@ def intervals(
         dot = svg.element("circle", cx=scale(row.value), cy=y, r=5.5,
                           cls=f"dot {row.colour}{' hollow' if row.hollow else ''}")  # fmt: skip
         parts.append(svg.text(left - 14, y + 4, row.label, "name", "end"))
+        if row.mark is not None:
+            dot += svg.line(scale(row.mark), y - 10, scale(row.mark), y + 10, "mark")
         parts.append(svg.tooltip(mark + dot, f"{row.label}: {row.note}"))
         parts.append(svg.text(width - 4, y + 4, row.note, "note", "end"))
     return svg.chart(width, bottom + 24, label, parts)
@@ -113,13 +119,12 @@ def ridges(
     rows: Sequence[Ridge], *, label: str, tick: Callable[[float], str], width: float = 560
 ) -> Markup:
     """Histograms on one logarithmic axis, one row each, with median and quartiles below each."""
-    values = np.concatenate([np.asarray(row.values, dtype=np.float64) for row in rows])
-    low, high = float(values.min()) / 1.08, float(values.max()) * 1.08
+    edges, counts = histogram([np.asarray(row.values) for row in rows])
+    low, high = float(edges[0]), float(edges[-1])
     note = "median 00,000"
     left = 18 + max(svg.text_width(row.label) for row in rows)
     scale = svg.Scale(low, high, left, width - 12 - svg.text_width(note), log=True)
-    edges = np.geomspace(low, high, BINS + 1)
-    shares = [np.histogram(row.values, edges)[0] / len(row.values) for row in rows]
+    shares = [own / len(row.values) for row, own in zip(rows, counts, strict=True)]
     peak = max(float(share.max()) for share in shares)
     step = 62
     bottom = 8 + step * len(rows)
@@ -136,6 +141,10 @@ def ridges(
         shape += svg.line(scale(first), base + 5, scale(third), base + 5, f"whisker {row.colour}")
         shape += svg.element("circle", cx=scale(median), cy=base + 5.0, r=4.5,
                              cls=f"dot {row.colour}")  # fmt: skip
+        if row.box is not None:
+            published = [scale(value) for value in row.box]
+            shape += svg.line(published[0], base + 11, published[2], base + 11, "mark thin")
+            shape += svg.line(published[1], base + 7, published[1], base + 15, "mark")
         tip = (f"{row.label}: n {count(len(row.values))}, quartiles {tick(first)}, {tick(median)}, "
                f"{tick(third)}")  # fmt: skip
         parts.append(svg.tooltip(shape, tip))
@@ -143,6 +152,16 @@ def ridges(
         parts.append(svg.text(width - 4, base - 12, f"median {tick(median)}", "note", "end"))
         parts.append(svg.text(width - 4, base + 4, f"n {count(len(row.values))}", "note", "end"))
     return svg.chart(width, bottom + 24, label, parts)
+
+
+def histogram(
+    values: Sequence[npt.NDArray[Any]],
+) -> tuple[npt.NDArray[np.float64], list[npt.NDArray[np.int64]]]:
+    """Edges of bins that are equally wide on a logarithmic axis over all values, and the counts of each."""
+    low = min(float(one.min()) for one in values) / 1.08
+    high = max(float(one.max()) for one in values) * 1.08
+    edges = np.geomspace(low, high, BINS + 1)
+    return edges, [np.histogram(one, edges)[0] for one in values]
 
 
 def lines(
@@ -154,17 +173,18 @@ def lines(
     y_tick: Callable[[float], str],
     dots: bool = False,
     whole: bool = False,
+    ceiling: float = math.inf,
     width: float = 560,
     height: float = 300,
 ) -> Markup:
-    """Lines with their names at the end; `whole` draws a tick for each whole x, y starts at 0."""
+    """Lines with their names at the end; `whole` draws a tick for each x, y ends at `ceiling` at most."""
     rows = [row._replace(points=thinned(row.points)) for row in rows]
     xs = [x for row in rows for x, _ in row.points]
     ys = [y for row in rows for _, y in row.points]
     right = width - 24 - max(svg.text_width(row.label) for row in rows)
     top = max(ys) * 1.06 or 1.0
     across = svg.Scale(min(xs), max(max(xs), min(xs) + 1e-9), 52, right)
-    up = svg.Scale(0, min(top, 1.0) if dots else top, height - 40, 10)
+    up = svg.Scale(0, min(top, ceiling), height - 40, 10)
     ticks = sorted(set(xs)) if whole else across.ticks(6)
     parts = [
         svg.y_axis(up, 52, right, [(t, y_tick(t)) for t in up.ticks(5)]),

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import math
+import heapq
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from sourcewise.tables import Contamination, Example, Reject
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sourcewise.tables import Contamination
+
+# Pairs of texts that the page shows.
+LISTED = 200
+REJECT_COLUMNS = ("by", "reason")
+EXAMPLE_COLUMNS = ("category", "n_tokens", "attempt", "perplexity")
 
 
 @dataclass(frozen=True)
@@ -31,30 +39,79 @@ class Layer:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What decontamination found: counts by layer, and the pairs of the lowest scores to read."""
+
+    n_pairs: int
+    n_queries: int
+    layers: list[Layer]
+    closest: list[Contamination]
+
+
+@dataclass
 class DatasetNumbers:
-    """A dataset as it is trained on."""
+    """A dataset as it is trained on; rows are added part by part."""
 
     name: str
-    examples: int
-    tokens: int
-    categories: dict[str, int]
-    first_attempt: float | None
-    perplexity: float | None
+    tokens: int = 0
+    categories: Counter[str] = field(default_factory=Counter)
+    n_first: int = 0
+    n_perplexities: int = 0
+    perplexities: float = 0.0
+
+    def add(self, part: pa.Table) -> None:
+        """Takes in the EXAMPLE_COLUMNS of some rows."""
+        counted = pc.value_counts(part.column("category").combine_chunks()).to_pylist()
+        self.categories.update({one["values"]: one["counts"] for one in counted})
+        perplexity = part.column("perplexity")
+        self.tokens += pc.sum(part.column("n_tokens")).as_py() or 0
+        self.n_first += pc.sum(pc.equal(part.column("attempt"), 1)).as_py() or 0
+        self.n_perplexities += len(perplexity) - perplexity.null_count
+        self.perplexities += pc.sum(perplexity).as_py() or 0.0
+
+    @property
+    def examples(self) -> int:
+        """Rows to train on."""
+        return self.categories.total()
 
     @property
     def mean_tokens(self) -> float | None:
         """Tokens per example."""
         return self.tokens / self.examples if self.examples else None
 
+    @property
+    def first_attempt(self) -> float | None:
+        """The share of examples that are a teacher's first attempt."""
+        return self.n_first / self.examples if self.examples else None
+
+    @property
+    def perplexity(self) -> float | None:
+        """The mean over the examples that have one."""
+        return self.perplexities / self.n_perplexities if self.n_perplexities else None
+
+
+def reasons(parts: Iterable[pa.Table]) -> Counter[tuple[str, str]]:
+    """How many rows each stage or filter rejected for which reason, from their REJECT_COLUMNS."""
+    found: Counter[tuple[str, str]] = Counter()
+    for part in parts:
+        for one in part.group_by(list(REJECT_COLUMNS)).aggregate([([], "count_all")]).to_pylist():
+            found[one["by"], one["reason"]] += one["count_all"]
+    return found
+
 
 def waterfall(
-    start: str, n: int, rejects: Iterable[Reject], end: str, left: int, *, order: Sequence[str]
+    start: str,
+    n: int,
+    reasons: Mapping[tuple[str, str], int],
+    end: str,
+    left: int,
+    *,
+    order: Sequence[str],
 ) -> list[Step]:
     """Steps from n rows to the rows left: stages and filters in `order`, then the commonest reason.
 
     Where rejects and counts disagree, the difference is a step of its own, so that no row vanishes.
     """
-    reasons = Counter((reject.by, reject.reason) for reject in rejects)
     ranks = {by: rank for rank, by in enumerate(order)}
     steps = [Step(start, n)]
     for (by, reason), removed in sorted(
@@ -68,31 +125,18 @@ def waterfall(
     return [*steps, Step(end, left)]
 
 
-def layers(evidence: Sequence[Contamination]) -> list[Layer]:
-    """Counts of contaminated queries per source, benchmark and layer."""
-    found: defaultdict[tuple[str, str, str], list[float]] = defaultdict(list)
-    for pair in evidence:
-        found[pair.source, pair.benchmark, pair.layer].append(pair.score)
-    return [Layer(*key, len(values), max(values)) for key, values in sorted(found.items())]
+def evidence(pairs: Iterable[Contamination]) -> Evidence:
+    """Counts of contaminated queries per source, benchmark and layer, and the pairs to read."""
+    counted: defaultdict[tuple[str, str, str], list[float]] = defaultdict(lambda: [0, 0.0])
+    contaminated: set[str] = set()
 
+    def seen() -> Iterable[Contamination]:
+        for pair in pairs:
+            of = counted[pair.source, pair.benchmark, pair.layer]
+            of[:] = of[0] + 1, max(of[1], pair.score)
+            contaminated.add(pair.query_id)
+            yield pair
 
-def dataset(name: str, examples: Iterable[Example]) -> DatasetNumbers:
-    """The size, mix and perplexity of a dataset."""
-    categories: Counter[str] = Counter()
-    tokens = first = 0
-    perplexities = []
-    for example in examples:
-        categories[example.category] += 1
-        tokens += example.n_tokens
-        first += example.attempt == 1
-        if example.perplexity is not None:
-            perplexities.append(example.perplexity)
-    n = sum(categories.values())
-    return DatasetNumbers(
-        name=name,
-        examples=n,
-        tokens=tokens,
-        categories=dict(sorted(categories.items())),
-        first_attempt=first / n if n else None,
-        perplexity=math.fsum(perplexities) / len(perplexities) if perplexities else None,
-    )
+    closest = heapq.nsmallest(LISTED, seen(), key=lambda p: (p.score, p.query_id, p.item_id))
+    found = [Layer(*key, int(n), highest) for key, (n, highest) in sorted(counted.items())]
+    return Evidence(sum(one.n for one in found), len(contaminated), found, closest)

@@ -50,10 +50,11 @@ def _row(count: Count, gathered: Gathered) -> ErrorRow:
 
 def _first_acceptance(gathered: Gathered, category: str) -> float | None:
     """The share of a category's queries that were accepted at attempt 1, over all teachers."""
-    accepted = [
-        teacher.accepted_at.get(query) == 1
-        for teacher in gathered.teachers
-        for query, of in teacher.judged.items()
-        if of == category
-    ]
-    return sum(accepted) / len(accepted) if accepted else None
+    accepted = n = 0.0
+    for teacher in gathered.teachers:
+        share = teacher.acceptance(
+            attempts=1, confidence=gathered.report.confidence, category=category
+        )
+        if share is not None:
+            accepted, n = accepted + share.value * share.n, n + share.n
+    return accepted / n if n else None

@@ -1,11 +1,37 @@
 """The HTML of the report's second half: where rows went, evidence to read, training, methods."""
 
-PUBLISHED = """{% from "macros" import chip, nothing %}{% if g.agreements %}
+EXPERIMENTS = """{% from "macros" import cards, chip, scroll %}{% if experiments %}
+<section id="experiments"><h2>Experiments</h2>
+<p class="see">Each asks one question with students that differ from a baseline in what is asked for; what
+differs is read off the parameters. Verdicts are corrected for the pairs of that experiment alone (Holm).</p>
+{% for e, drawn in experiments %}<h3 id="experiment-{{ e.name }}">{{ e.of.question }}
+<small>{{ e.name | words }}</small></h3>
+{{ scroll("Arms of " ~ e.name) }}<table><tr><th>arm<th>differs in<th class="n">examples<th
+class="n">tokens</tr>
+{% for a in e.arms %}<tr><td class="w">{{ chip(colours.students[a.name]) }}{{ a.name }}
+<td>{% if a.name == e.of.baseline %}the baseline{% else %}
+{{- a.differs | join("; ") or "nothing but its name" }}{% endif %}
+<td class="n">{{ a.examples | value }}<td class="n">{{ a.tokens | value }}</tr>{% endfor %}</table></div>
+{% if drawn %}{{ cards(drawn) }}
+{{ scroll("Results of " ~ e.name) }}<table><tr><th>benchmark<th>arm<th class="n">above {{ e.of.baseline }}
+<th class="n">{{ level }} interval<th class="n">p<th class="n">p, Holm<th>verdict<th class="n">questions</tr>
+{% for o in e.effects %}<tr><td>{{ o.benchmark }}
+<td class="w">{{ chip(colours.students[o.arm]) }}{{ o.arm }}<td class="n">{{ o.value | points }}
+<td class="n">{{ span(*o.ends) }}<td class="n">{{ o.pair.difference.p | p_value }}
+<td class="n">{{ o.pair.corrected | p_value }}<td{% if o.pair.better %} class="yes"{% endif %}>
+{%- if o.pair.better %}{{ o.word }}{% else %}{{ o.pair | word }}{% endif %}
+<td class="n">{{ o.pair.difference.n | count }}</tr>{% endfor %}</table></div>{% endif %}
+{% if e.missing %}<p class="none">Not compared, as they share no judged question with
+{{ e.of.baseline }}: {{ e.missing | listed }}.</p>{% endif %}
+{% endfor %}</section>{% endif %}
+"""
+
+PUBLISHED = """{% from "macros" import chip, nothing, scroll, words %}{% if g.agreements %}
 <section id="published"><h2>Published verdicts</h2>
 <p class="see">These teachers' responses came with somebody else's verdict. Ours counts as correct with
 the full
 score. Every response on which the two differ is listed, to be judged by reading.</p>
-<div class="scroll"><table><tr><th>teacher<th class="n">agree<th class="n">{{ level }} interval
+{{ scroll("Published verdicts") }}<table><tr><th>teacher<th class="n">agree<th class="n">{{ level }} interval
 <th class="n">compared<th class="n">differ<th class="n">not judged by us<th class="n">not verified by us
 <th class="n">published</tr>
 {% for a in agreements %}<tr><td class="w">{{ chip(colours.teachers[a.of.teacher]) }}{{ a.of.teacher }}
@@ -27,19 +53,19 @@ score. Every response on which the two differ is listed, to be judged by reading
 {%- if d.verdict.score is not none %}, score {{ "%.3g" | format(d.verdict.score) }}{% endif %}) ·
 {{ d.verdict.verifier }} {{ d.verdict.verifier_version }}: {{ d.verdict.detail }} ·
 <code>{{ d.verdict.query_id }}</code>, attempt {{ d.verdict.attempt }}</div>
-<div><p class="label">query</p><pre>{{ d.query | cut }}</pre>
-<p class="label">reference</p><pre>{{ d.reference | cut }}</pre></div>
-<div><p class="label">response</p><pre>{{ d.response | cut }}</pre></div></div>{% endfor %}</details>
+<div><p class="label">query</p>{{ words(d.query, "Query") }}
+<p class="label">reference</p>{{ words(d.reference, "Reference") }}</div>
+<div><p class="label">response</p>{{ words(d.response, "Response") }}</div></div>{% endfor %}</details>
 {% endfor %}</section>{% endif %}
 """
 
-FORECAST = """{% from "macros" import chip, nothing %}{% if g.forecast %}
+FORECAST = """{% from "macros" import chip, nothing, scroll %}{% if g.forecast %}
 <section id="forecast"><h2>Forecast against actual</h2>
 <p class="see">What a pilot foretold before the run, and what the run took. An interval is made to hold the
 actual number in {{ "%g" | format(100 * g.forecast.level) }} of 100 forecasts, as long as the run is the one
 that was forecast. Made {{ g.forecast.created[:10] }}, at most {{ g.forecast.pilot | count }} queries of a
 category.</p>
-{% if forecasts %}<div class="scroll"><table><tr><th>teacher<th class="n">pilot<th>quantity
+{% if forecasts %}{{ scroll("Forecast against actual") }}<table><tr><th>teacher<th class="n">pilot<th>quantity
 <th class="n">forecast<th class="n">{{ "%g" | format(100 * g.forecast.level) }} % interval
 <th class="n">actual<th>actual is</tr>
 {% for f in forecasts %}{% for o in f.outcomes %}<tr>
@@ -51,10 +77,11 @@ category.</p>
 <td>{% if o.is_inside %}inside{% else %}<b>outside</b>{% endif %}</tr>{% endfor %}
 {% if f.reasons %}<tr><td><td><td colspan="5">Not this run’s forecast:
 {{ f.reasons | join("; ") }}.</tr>{% endif %}
-{% endfor %}</table></div>{% else %}{{ nothing() }}{% endif %}</section>{% endif %}
+{% endfor %}</table></div><p class="see"><a href="figures/forecast.csv">CSV of the forecast</a></p>
+{% else %}{{ nothing() }}{% endif %}</section>{% endif %}
 """
 
-ERRORS = """{% from "macros" import rate, share %}{% if g.audit %}
+ERRORS = """{% from "macros" import rate, scroll, share %}{% if g.audit %}
 <section id="errors"><h2>Verifier error</h2>
 <p class="see">How often each verifier takes a wrong answer for right, and a right one for wrong, counted on
 answers whose truth is known; right is a score of at least {{ g.audit.min_score }}
@@ -63,7 +90,7 @@ answers whose truth is known; right is a score of at least {{ g.audit.min_score 
 accepted within {{ g.distill.max_attempts }} attempt{{ "s" if g.distill.max_attempts != 1 }} with the chance
 under “unsolved, accepted”. “Wrong rows, at most” is the largest share of wrong rows among accepted ones that
 fits what was accepted here at attempt 1. Intervals are exact.</p>
-<div class="scroll"><table><tr><th>verifier<th>labelled set<th class="n">wrong answers
+{{ scroll("Verifier error") }}<table><tr><th>verifier<th>labelled set<th class="n">wrong answers
 <th class="n">falsely accepted<th class="n">{{ level }} interval<th class="n">right answers
 <th class="n">falsely rejected<th class="n">not judged<th class="n">unsolved, accepted
 <th class="n">wrong rows, at most<th class="n">{{ level }} interval</tr>
@@ -82,27 +109,31 @@ are left, red ones rows removed; nothing is dropped without a reason.</p>
 {{ cards(figures.waterfalls) }}</section>
 """
 
-CONTAMINATION = """{% from "macros" import nothing %}
+CONTAMINATION = """{% from "macros" import nothing, scroll, words %}
 <section id="contamination"><h2>Decontamination</h2>
 <p class="see">Training queries that match an item of a benchmark were removed before any teacher was
 asked.</p>
-{% if layers %}<div class="scroll"><table><tr><th>source<th>benchmark<th>layer<th class="n">queries removed
-<th class="n">highest score</tr>
-{% for l in layers %}<tr><td>{{ l.source }}<td>{{ l.benchmark }}<td>{{ l.layer }}<td
+{% if g.evidence.layers %}
+{{ scroll("Contaminated queries") }}<table><tr><th>source<th>benchmark<th>layer
+<th class="n">queries removed<th class="n">highest score</tr>
+{% for l in g.evidence.layers %}<tr><td>{{ l.source }}<td>{{ l.benchmark }}<td>{{ l.layer }}<td
 class="n">{{ l.n | count }}
 <td class="n">{{ "%.3f" | format(l.closest) }}</tr>{% endfor %}</table></div>
-<details><summary>Read the pairs{% if g.evidence | length > listed_pairs | length %}:
-{{ listed_pairs | length }} of {{ g.evidence | length | count }}, lowest scores first{% endif %}</summary>
-{% for e in listed_pairs %}<div class="pair">
+<details><summary>Read the pairs
+{%- if g.evidence.n_pairs > g.evidence.closest | length %}:
+{{ g.evidence.closest | length }} of {{ g.evidence.n_pairs | count }},
+lowest scores first{% endif %}</summary>
+{% for e in g.evidence.closest %}<div class="pair">
 <div class="meta">{{ e.source }} · {{ e.layer }} · score {{ "%.3f" | format(e.score) }}</div>
-<div><p class="label">training query</p><pre>{{ e.query_text | cut }}</pre></div>
-<div><p class="label">{{ e.benchmark }}</p><pre>{{ e.item_text | cut }}</pre></div></div>{% endfor %}</details>
+<div><p class="label">training query</p>{{ words(e.query_text, "Training query") }}</div>
+<div><p class="label">{{ e.benchmark }}</p>{{ words(e.item_text, "Item of " ~ e.benchmark) }}</div></div>
+{% endfor %}</details>
 {% else %}<p class="none">no query matched a benchmark item</p>{% endif %}</section>
 """
 
-DATASETS = """{% from "macros" import chip, nothing %}
+DATASETS = """{% from "macros" import chip, nothing, scroll %}
 <section id="datasets"><h2>Datasets</h2>
-{% if g.sizes %}<div class="scroll"><table><tr><th>dataset<th>teachers<th class="n">min score<th>filters
+{% if g.sizes %}{{ scroll("Datasets") }}<table><tr><th>dataset<th>teachers<th class="n">min score<th>filters
 <th class="n">examples<th class="n">tokens<th class="n">mean tokens<th class="n">from attempt 1
 <th class="n">mean perplexity<th>categories</tr>
 {% for d in g.sizes %}{% set of = g.datasets[d.name] %}
@@ -118,12 +149,12 @@ class="n">{{ d.tokens | count }}
 {% else %}{{ nothing() }}{% endif %}</section>
 """
 
-TRAINING = """{% from "macros" import chip, nothing %}
+TRAINING = """{% from "macros" import card, chip, nothing, scroll %}
 <section id="training"><h2>Training</h2>
 <p class="see">Loss on each student's own dataset: lower says easier to predict, not better at the
 benchmark.</p>
-<div class="card wide">{{ figures.losses or nothing() }}</div>
-{% if training_keys %}<div class="scroll"><table><tr><th>student
+{% if figures.losses %}{{ card(figures.losses, " wide") }}{% else %}{{ nothing() }}{% endif %}
+{% if training_keys %}{{ scroll("Training") }}<table><tr><th>student
 {% for key in training_keys %}<th class="n">{{ key | words }}{% endfor %}</tr>
 {% for name, numbers in g.trainings.items() %}<tr><td class="w">{{ chip(colours.students[name]) }}{{ name }}
 {% for key in training_keys %}<td class="n">{{ numbers.get(key) | value }}{% endfor %}</tr>{% endfor %}
@@ -171,8 +202,10 @@ Wilson interval.</dd>
 </dl></section>
 """
 
-PARAMETERS = """<section id="parameters"><h2>Parameters</h2>
+PARAMETERS = """{% from "macros" import words %}
+<section id="parameters"><h2>Parameters</h2>
 <p class="see">The values that made these numbers, as in <code>params.yaml</code>.</p>
-{% for name, text in parameters %}<details><summary>{{ name }}</summary><pre>{{ text }}</pre></details>
+{% for name, text in parameters %}<details><summary>{{ name }}</summary>
+{{ words(text, "Parameters, " ~ name) }}</details>
 {% endfor %}</section>
 """

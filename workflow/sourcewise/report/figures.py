@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from sourcewise.report import charts
+from sourcewise.report import charts, paper
 from sourcewise.report.colours import Colours
+from sourcewise.report.corpus import Step
+from sourcewise.report.experiments import Section
 from sourcewise.report.gathered import Gathered
-from sourcewise.report.scores import UNJUDGED, Comparison, Score
-from sourcewise.report.teachers import ACCEPTED, REJECTED
+from sourcewise.report.scores import Comparison, Score
 from sourcewise.report.verdict import leader
 from sourcewise.report.wording import count, decimal, percent, points, span
 
-OUTCOMES = {
-    ACCEPTED: "s0",
-    REJECTED: "s1",
-    "no_answer": "s2",
-    "no_response": "s2",
-    "prompt_too_long": "s3",
-    "truncated": "s3",
-    "timeout": "s4",
-    "crash": "s4",
-    "memory": "s4",
-    **dict.fromkeys(sorted(UNJUDGED), "s5"),
-}
-
 
 class Figure(NamedTuple):
-    """A drawing and what it is of."""
+    """A drawing, what it is of, what to see in it, and the CSV file with its numbers."""
 
     title: str
     drawing: Markup
+    see: str
+    sheet: str
 
 
 class Panel(NamedTuple):
@@ -43,13 +32,6 @@ class Panel(NamedTuple):
     name: str
     note: str
     figures: list[Figure]
-
-
-class Key(NamedTuple):
-    """An entry of a legend."""
-
-    cls: str
-    label: str
 
 
 def benchmarks(gathered: Gathered, colours: Colours) -> list[Panel]:
@@ -63,7 +45,7 @@ def benchmarks(gathered: Gathered, colours: Colours) -> list[Panel]:
             panels.append(Panel(name, "no data", []))
             continue
         measured.sort(key=lambda score: -score.interval.value if score.interval else 0.0)
-        figures = [_scores(name, measured, colours)]
+        figures = [_scores(name, measured, colours, gathered.parameters)]
         pairs = [pair for pair in gathered.comparisons if pair.benchmark == name]
         own = [pair for pair in pairs if leader(measured).student in (pair.first, pair.second)]
         if own:
@@ -79,18 +61,23 @@ def _size(scores: list[Score]) -> str:
     return f"{count(n)} question{'s' * (n != 1)}, {each} sample{'s' * (most != 1)} each"
 
 
-def _scores(name: str, scores: list[Score], colours: Colours) -> Figure:
+def _scores(
+    name: str, scores: list[Score], colours: Colours, parameters: Mapping[str, Any]
+) -> Figure:
     rows = []
     for score in scores:
         assert score.interval is not None
         value, low, high, _ = score.interval
         note = f"{percent(value)}  ({span(low, high)})"
-        rows.append(
-            charts.Dot(score.student, colours.students[score.student], value, low, high, note)
-        )
+        mark = paper.score(parameters, score.student, score.benchmark)
+        colour = colours.students[score.student]
+        rows.append(charts.Dot(score.student, colour, value, low, high, note, mark=mark))
     label = f"Scores on {name}"
     drawing = charts.intervals(rows, label=label, tick=lambda v: f"{100 * v:g} %")
-    return Figure("Score", drawing)
+    see = "The share of correct samples and its interval. Of two students the pairs decide, not these."
+    if any(row.mark is not None for row in rows):
+        see += " The upright line is what arXiv 2505.14464 reports for the same student."
+    return Figure("Score", drawing, see, "scores")
 
 
 def _leads(student: str, pairs: list[Comparison], colours: Colours) -> Figure:
@@ -107,90 +94,32 @@ def _leads(student: str, pairs: list[Comparison], colours: Colours) -> Figure:
     rows.sort(key=lambda row: row.value)
     title = f"Lead of {student} over each other student, in points"
     drawing = charts.intervals(rows, label=title, tick=_whole_points, zero=True)
-    return Figure(title, drawing)
+    see = "Right of the dashed line the leader is ahead. Filled: decided after correction; hollow: not."
+    return Figure(title, drawing, see, "pairs")
+
+
+def effects(section: Section, colours: Colours) -> list[Figure]:
+    """Each arm of an experiment against its baseline, a figure per benchmark."""
+    drawn = []
+    for benchmark in dict.fromkeys(one.benchmark for one in section.effects):
+        rows = []
+        for one in section.effects:
+            if one.benchmark == benchmark:
+                low, high = one.ends
+                note = f"{points(one.value)}  ({span(low, high)})"
+                colour = colours.students[one.arm]
+                rows.append(
+                    charts.Dot(one.arm, colour, one.value, low, high, note, not one.pair.better)
+                )
+        label = f"Points above {section.of.baseline} on {benchmark}"
+        see = f"Right of the dashed line an arm is above {section.of.baseline}. Filled: decided; hollow: not."
+        drawing = charts.intervals(rows, label=label, tick=_whole_points, zero=True)
+        drawn.append(Figure(benchmark, drawing, see, "experiments"))
+    return drawn
 
 
 def _whole_points(value: float) -> str:
     return points(value).removesuffix(".0")
-
-
-def acceptance(gathered: Gathered, colours: Colours) -> Markup | None:
-    """The share of queries with an accepted response, by attempt."""
-    attempts = max((len(teacher.rounds) for teacher in gathered.teachers), default=0)
-    confidence = gathered.report.confidence
-    if attempts > 1:
-        rows = []
-        for teacher in gathered.teachers:
-            shares = [
-                (float(k), interval.value)
-                for k in range(1, len(teacher.rounds) + 1)
-                if (interval := teacher.acceptance(attempts=k, confidence=confidence))
-            ]
-            if shares:
-                rows.append(charts.Series(teacher.name, colours.teachers[teacher.name], shares))
-        label = "Share of queries accepted within so many attempts"
-        return charts.lines(
-            rows, label=label, x_name="attempts", x_tick=lambda v: f"{v:.0f}",
-            y_tick=lambda v: f"{100 * v:.0f} %", dots=True, whole=True,
-        ) if rows else None  # fmt: skip
-    dots = []
-    for teacher in gathered.teachers:
-        if interval := teacher.acceptance(attempts=1, confidence=confidence):
-            value, low, high, _ = interval
-            note = f"{percent(value)}  ({span(low, high)})"
-            dots.append(
-                charts.Dot(teacher.name, colours.teachers[teacher.name], value, low, high, note)
-            )
-    label = "Share of queries accepted at the first attempt"
-    return charts.intervals(dots, label=label, tick=lambda v: f"{100 * v:g} %") if dots else None
-
-
-def outcomes(gathered: Gathered) -> tuple[Markup | None, list[Key]]:
-    """How first attempts ended, and the legend."""
-    rows: dict[str, Counter[str]] = {
-        teacher.name: teacher.rounds[0].outcomes
-        for teacher in gathered.teachers
-        if teacher.rounds and teacher.rounds[0].outcomes.total()
-    }
-    if not rows:
-        return None, []
-    present = {outcome for row in rows.values() for outcome in row}
-    keys = [
-        Key(cls, outcome.replace("_", " "))
-        for outcome, cls in OUTCOMES.items()
-        if outcome in present
-    ]
-    return charts.stacked(rows, OUTCOMES, label="Outcomes of the first attempt"), keys
-
-
-def lengths(gathered: Gathered, colours: Colours) -> list[Figure]:
-    """Tokens of accepted responses, teachers against each other within a category."""
-    values = {teacher.name: teacher.lengths for teacher in gathered.teachers}
-    return _distributions(values, colours, "Tokens of accepted responses", count)
-
-
-def perplexities(gathered: Gathered, colours: Colours) -> list[Figure]:
-    """Perplexities of accepted responses, teachers against each other within a category."""
-    values = {teacher.name: teacher.perplexities for teacher in gathered.teachers}
-    return _distributions(values, colours, "Perplexity of accepted responses", decimal)
-
-
-def _distributions(
-    values: Mapping[str, Mapping[str, list[float]]],
-    colours: Colours,
-    label: str,
-    tick: Callable[[float], str],
-) -> list[Figure]:
-    drawn = []
-    for category in sorted({category for of in values.values() for category in of}):
-        rows = [
-            charts.Ridge(teacher, colours.teachers[teacher], of[category])
-            for teacher, of in values.items()
-            if of.get(category)
-        ]
-        drawing = charts.ridges(rows, label=f"{label}, {category}", tick=tick)
-        drawn.append(Figure(category, drawing))
-    return drawn
 
 
 def waterfalls(gathered: Gathered) -> list[Figure]:
@@ -198,11 +127,21 @@ def waterfalls(gathered: Gathered) -> list[Figure]:
     drawn = []
     for name, steps in [("", gathered.corpus), *gathered.waterfalls.items()]:
         title = f"dataset {name}" if name else "from sources to the corpus"
-        drawn.append(Figure(title, charts.waterfall(steps, label=title)))
+        drawing = charts.waterfall(steps, label=title)
+        drawn.append(Figure(title, drawing, _costliest(steps), "rows"))
     return drawn
 
 
-def losses(gathered: Gathered, colours: Colours) -> Markup | None:
+def _costliest(steps: Sequence[Step]) -> str:
+    removed = max(steps, key=lambda step: step.removed)
+    start, end = steps[0].left, steps[-1].left
+    if not removed.removed:
+        return "Nothing was removed."
+    share = percent(removed.removed / start) if start else "–"
+    return f"{count(end)} of {count(start)} are left; most went by “{removed.label}” ({share})."
+
+
+def losses(gathered: Gathered, colours: Colours) -> Figure | None:
     """Training loss by step."""
     rows = [
         charts.Series(name, colours.students[name], points_)
@@ -211,5 +150,7 @@ def losses(gathered: Gathered, colours: Colours) -> Markup | None:
     ]
     if not rows:
         return None
-    return charts.lines(rows, label="Training loss", x_name="step", x_tick=count,
-                        y_tick=decimal, width=760, height=340)  # fmt: skip
+    drawing = charts.lines(rows, label="Training loss", x_name="step", x_tick=count,
+                           y_tick=decimal, width=760, height=340)  # fmt: skip
+    see = "A step down between epochs says that examples are remembered; a lower line says easier text."
+    return Figure("Loss by step", drawing, see, "loss")

@@ -46,7 +46,7 @@ def _row(numbers: TeacherNumbers, forecast: TeacherForecast, gathered: Gathered)
     foretold = forecast.total
     outcomes = [
         Outcome("attempts", foretold.attempts, numbers.n_responses),
-        Outcome("accepted queries", foretold.accepted, len(numbers.accepted_at)),
+        Outcome("accepted queries", foretold.accepted, numbers.n_accepted),
         Outcome("completion tokens", foretold.completion_tokens, numbers.n_tokens),
     ]
     reasons = forecasting.differences(forecast.basis, gathered.bases[numbers.name])

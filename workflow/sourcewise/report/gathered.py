@@ -10,11 +10,12 @@ from sourcewise.forecasting import Basis, Forecast
 from sourcewise.params.datasets import Dataset
 from sourcewise.params.distill import Distill
 from sourcewise.params.students import Report, Student
-from sourcewise.report.corpus import DatasetNumbers, Step
+from sourcewise.report.analyses import Diversity, Hardness, Spans
+from sourcewise.report.corpus import DatasetNumbers, Evidence, Step
 from sourcewise.report.published import Agreement
 from sourcewise.report.scores import Comparison, Score
+from sourcewise.report.teacher_pairs import TeacherPair
 from sourcewise.report.teachers import TeacherNumbers
-from sourcewise.tables import Contamination
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Gathered:
     `trainings` a student to the content of its training.json; `parameters` is all that stands in the
     provenance. `audit` says how often verifiers err, None where nobody counted; `forecast` what the teachers
     would take, None where nobody asked; `bases` maps a teacher to what a forecast of this run would hold for.
+    `teacher_pairs`, `spans`, `hardness` and `diversity` compare the teachers' attempts.
     """
 
     seed: int
@@ -39,9 +41,13 @@ class Gathered:
     audit: Audit | None
     forecast: Forecast | None
     bases: dict[str, Basis]
+    teacher_pairs: list[TeacherPair]
+    spans: list[Spans]
+    hardness: list[Hardness]
+    diversity: list[Diversity]
     corpus: list[Step]
     waterfalls: dict[str, list[Step]]
-    evidence: list[Contamination]
+    evidence: Evidence
     sizes: list[DatasetNumbers]
     losses: dict[str, list[tuple[float, float]]]
     gradients: dict[str, list[tuple[float, float]]]

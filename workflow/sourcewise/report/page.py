@@ -10,12 +10,13 @@ import jinja2
 from markupsafe import Markup
 
 from sourcewise.report import (
-    corpus,
     errors,
     evidence_templates,
+    experiments,
     figures,
     forecasts,
     rows,
+    teacher_figures,
     templates,
     verdict,
     wording,
@@ -24,12 +25,12 @@ from sourcewise.report.colours import assign
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.style import CSS
 
-# Lists of texts are cut here, so that the file stays below 3 MB however bad the data are.
-LISTED = 200
+# Texts are cut here and lists at `corpus.LISTED`, so that the file stays small however bad the data are.
 MOST_CHARACTERS = 4000
 SECTIONS = {
     "scores": templates.SCORES,
     "pairs": templates.PAIRS,
+    "experiments": evidence_templates.EXPERIMENTS,
     "teachers": templates.TEACHERS,
     "published": evidence_templates.PUBLISHED,
     "forecast": evidence_templates.FORECAST,
@@ -47,7 +48,7 @@ def render(gathered: Gathered) -> str:
     """The whole page; equal numbers give equal bytes."""
     report = gathered.report
     colours = assign({t.name: t for t in gathered.teachers}, gathered.datasets, gathered.students)
-    outcomes, legend = figures.outcomes(gathered)
+    outcomes, legend = teacher_figures.outcomes(gathered)
     page = _environment().get_template("frame")
     return page.render(
         g=gathered,
@@ -66,20 +67,24 @@ def render(gathered: Gathered) -> str:
         teachers=[rows.teacher_row(one, gathered) for one in gathered.teachers],
         by_category=rows.by_category(gathered),
         agreements=[rows.AgreementRow(a, a.share(report.confidence)) for a in gathered.agreements],
+        experiments=[
+            (one, figures.effects(one, colours)) for one in experiments.sections(gathered)
+        ],
         forecasts=forecasts.rows(gathered),
         errors=errors.rows(gathered),
-        layers=corpus.layers(gathered.evidence),
-        listed_pairs=sorted(gathered.evidence, key=_closeness)[:LISTED],
         training_keys=_scalar_keys(gathered.trainings),
         thresholds=rows.thresholds(gathered.parameters),
         parameters=_parameters(gathered.parameters),
         figures={
             "benchmarks": figures.benchmarks(gathered, colours),
-            "acceptance": figures.acceptance(gathered, colours),
+            "acceptance": teacher_figures.acceptance(gathered, colours),
             "outcomes": outcomes,
             "legend": legend,
-            "lengths": figures.lengths(gathered, colours),
-            "perplexities": figures.perplexities(gathered, colours),
+            "lengths": teacher_figures.lengths(gathered, colours),
+            "spans": teacher_figures.spans(gathered, colours),
+            "perplexities": teacher_figures.perplexities(gathered, colours),
+            "difficulty": teacher_figures.difficulty(gathered, colours),
+            "diversity": teacher_figures.diversity(gathered, colours),
             "waterfalls": figures.waterfalls(gathered),
             "losses": figures.losses(gathered, colours),
         },
@@ -127,10 +132,6 @@ def _value(value: object) -> str:
     if isinstance(value, int):
         return wording.count(value)
     return wording.decimal(value) if isinstance(value, float) else str(value)
-
-
-def _closeness(pair: Any) -> tuple[float, str, str]:
-    return (pair.score, pair.query_id, pair.item_id)
 
 
 def _base(parameters: Mapping[str, Any]) -> str:

@@ -113,7 +113,7 @@ def teacher_row(teacher: TeacherNumbers, gathered: Gathered) -> TeacherRow:
 
 def by_category(gathered: Gathered) -> list[tuple[str, str, statistics.Interval]]:
     rows = []
-    categories = {c for teacher in gathered.teachers for c in teacher.judged.values()}
+    categories = {c for teacher in gathered.teachers for c in teacher.categories}
     for category in sorted(categories) if len(categories) > 1 else []:
         for teacher in gathered.teachers:
             share = teacher.acceptance(

@@ -29,7 +29,8 @@ def pooled(
     for one in scores:
         student = students[one.student]
         alone = student.dataset is None or not one.means
-        key = (one.benchmark, student.dataset or "", one.student if alone else "")
+        recipe = f"{student.base.model if student.base else ''}/{student.dataset or ''}"
+        key = (one.benchmark, recipe, one.student if alone else "")
         if any(students[other.student].seed == student.seed for other in groups.get(key, [])):
             key = (*key[:2], one.student)
         groups.setdefault(key, []).append(one)

@@ -37,9 +37,13 @@ p { max-width: 50em; margin: 6px 0 12px; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 500px), 1fr));
   gap: 18px; margin: 10px 0 18px; align-items: start; }
 .card { background: var(--card); border: 1px solid var(--rule); border-radius: 10px;
-  padding: 14px 16px 10px; min-width: 0; overflow-x: auto; }
+  padding: 14px 16px 10px; min-width: 0; }
+:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 .card h3 { margin: 0 0 8px; font-size: 15px; }
-.card svg { display: block; max-width: 100%; height: auto; }
+figure { margin: 0; }
+figcaption { color: var(--soft); font-size: 13.5px; margin-top: 8px; }
+.drawing { overflow-x: auto; }
+.drawing svg { display: block; max-width: 100%; height: auto; }
 .wide { max-width: 800px; }
 .scroll { overflow-x: auto; margin: 8px 0 18px; }
 table { border-collapse: collapse; font-size: 14.5px; font-variant-numeric: tabular-nums; }
@@ -91,8 +95,12 @@ svg .end { fill: var(--c); font-weight: 600; }
 svg .part { fill: var(--c); }
 svg .inside { fill: #fff; font-size: 12px; font-weight: 600; }
 svg .inside.s1 { fill: var(--ink); font-weight: 400; }
+svg .mark { stroke: var(--ink); stroke-width: 2; }
+svg .mark.thin { stroke-width: 1; }
 svg .kept { fill: var(--accent); opacity: .75; }
 svg .removed { fill: var(--s4); opacity: .8; }
-@media (max-width: 620px) { h1 { font-size: 23px; } main, header .in { padding: 0 14px; } }
+@media (max-width: 620px) { h1 { font-size: 21px; } main, header .in { padding: 0 14px; }
+  .card { padding: 12px 10px 8px; } .drawing svg { max-width: none; width: 430px; }
+  .wide .drawing svg { width: 600px; } }
 @media print { nav { display: none; } .card { break-inside: avoid; } }
 """

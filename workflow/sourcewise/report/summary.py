@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sourcewise import statistics
-from sourcewise.report import errors, forecasts
+from sourcewise.report import errors, experiments, forecasts
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.verdict import answer, word
 
@@ -40,11 +40,24 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
         "answer": said.headline.striptags().replace("\N{NO-BREAK SPACE}", " "),
         "scores": scores,
         "pairs": pairs,
+        "experiments": {
+            section.name: {
+                f"{one.arm} on {one.benchmark}": {
+                    "difference": one.value,
+                    "low": one.ends[0],
+                    "high": one.ends[1],
+                    "p_holm": one.pair.corrected,
+                    "verdict": one.word,
+                }
+                for one in section.effects
+            }
+            for section in experiments.sections(gathered)
+        },
         "teachers": {
             one.name: {
                 **_interval("first", one.acceptance(attempts=1, confidence=confidence)),
-                "accepted": len(one.accepted_at),
-                "queries": len(one.judged),
+                "accepted": one.n_accepted,
+                "queries": one.n_judged,
                 "responses": one.n_responses,
                 "attempts_per_success": one.mean_attempts,
                 "tokens_per_accepted": one.tokens_per_accepted,
@@ -52,6 +65,17 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
                 "not_judged": one.n_unjudged,
             }
             for one in gathered.teachers
+        },
+        "teacher_pairs": {
+            f"{pair.first} over {pair.second}": {
+                "difference": pair.difference.value,
+                "low": pair.difference.low,
+                "high": pair.difference.high,
+                "p_holm": pair.corrected,
+                "queries": pair.difference.n,
+                "verdict": pair.verdict.word,
+            }
+            for pair in gathered.teacher_pairs
         },
         "datasets": {
             size.name: {
@@ -62,7 +86,7 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
             }
             for size in gathered.sizes
         },
-        "contaminated": len({pair.query_id for pair in gathered.evidence}),
+        "contaminated": gathered.evidence.n_queries,
         "verifiers": {
             f"{row.of.verifier} {row.of.version} on {row.of.set}": {
                 **_interval("false_accept", row.accept),

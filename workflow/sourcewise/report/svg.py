@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 # The width of a character of the small sans-serif type, on average, in pixels.
-CHARACTER = 7.4
+CHARACTER = 8.0
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ FRAME = """<!doctype html>
 <p class="see">Intervals are {{ level }}.{% for caveat in caveats %} {{ caveat }}{% endfor %}</p>
 {% include "compared" %}
 <nav aria-label="Sections"><a href="#scores">Scores</a><a href="#pairs">Pairs</a>
+{% if g.report.experiments %}<a href="#experiments">Experiments</a>{% endif %}
 <a href="#teachers">Teachers</a>{% if g.agreements %}<a href="#published">Published verdicts</a>{% endif %}
 {% if g.forecast %}<a href="#forecast">Forecast</a>{% endif %}
 {% if g.audit %}<a href="#errors">Verifier error</a>{% endif %}
@@ -37,8 +38,18 @@ FRAME = """<!doctype html>
 MACROS = """
 {%- macro chip(cls) %}<span class="chip {{ cls }}"></span>{% endmacro -%}
 {%- macro nothing() %}<p class="none">no data</p>{% endmacro -%}
-{%- macro cards(figures) %}<div class="grid">{% for figure in figures %}<div class="card">
-<h3>{{ figure.title }}</h3>{{ figure.drawing }}</div>{% endfor %}</div>{% endmacro -%}
+{%- macro drawing(figure) %}<div class="drawing" tabindex="0" role="group"
+aria-label="{{ figure.title }}">{{ figure.drawing }}</div>{% endmacro -%}
+{%- macro words(text, label) %}<pre tabindex="0" role="region" aria-label="{{ label }}">
+{{- text | cut }}</pre>{% endmacro -%}
+{%- macro scroll(label) %}<div class="scroll" tabindex="0" role="region" aria-label="{{ label }}">
+{%- endmacro -%}
+{%- macro caption(figure) %}<figcaption>{{ figure.see }} <a href="figures/{{ figure.sheet }}.csv"
+aria-label="CSV of {{ figure.title }}">CSV</a></figcaption>{% endmacro -%}
+{%- macro card(figure, more="", heading=true) %}<figure class="card{{ more }}">{% if heading %}
+<h3>{{ figure.title }}</h3>{% endif %}{{ drawing(figure) }}{{ caption(figure) }}</figure>{% endmacro -%}
+{%- macro cards(figures, more="") %}<div class="grid">{% for figure in figures %}
+{{- card(figure, more) }}{% endfor %}</div>{% endmacro -%}
 {%- macro share(of) %}{% if of %}{{ "%.2f" | format(100 * of.value) }} %{% else %}–{% endif %}{% endmacro -%}
 {%- macro rate(of) %}<td class="n">{{ share(of) }}<td class="n">
 {%- if of %}{{ "%.2f to %.2f" | format(100 * of.low, 100 * of.high) }}{% else %}–{% endif %}{% endmacro -%}
@@ -58,7 +69,7 @@ from {{ g.datasets[student.dataset].teachers | listed }}
 {%- endif %}</li>{% endfor %}</ul></details>
 """
 
-SCORES = """{% from "macros" import cards, chip, nothing %}
+SCORES = """{% from "macros" import cards, chip, nothing, scroll %}
 <section id="scores"><h2>Scores</h2>
 <p class="see">A score is the share of samples with a fully correct answer. A lead is taken on the questions
 that both students answered: a filled dot is a difference that the data decide after correction for all
@@ -66,7 +77,7 @@ that both students answered: a filled dot is a difference that the data decide a
 {% for panel in figures.benchmarks %}<h3>{{ panel.name }}<small>{{ panel.note }}</small></h3>
 {% if panel.figures %}{{ cards(panel.figures) }}{% endif %}
 {% else %}{{ nothing() }}{% endfor %}
-{% if g.scores %}<div class="scroll"><table>
+{% if g.scores %}{{ scroll("Scores") }}<table>
 <tr><th>benchmark<th>student<th class="n">score<th class="n">{{ level }} interval
 {% if reference %}<th class="n">above {{ reference }}{% endif %}
 <th class="n">pass@k<th class="n">questions<th class="n">samples<th class="n">mean tokens
@@ -86,7 +97,7 @@ class="w">{{ chip(colours.students[s.student]) }}{{ s.student }}
 </table></div>{% endif %}</section>
 """
 
-PAIRS = """{% from "macros" import chip, nothing %}
+PAIRS = """{% from "macros" import chip, nothing, scroll %}
 <section id="pairs"><h2>Every pair of students</h2>
 <p class="see">Mean difference over shared questions, in percentage points. The verdict is “better” where
 the
@@ -94,7 +105,7 @@ Holm-corrected p-value is below {{ "%g" | format(1 - g.report.confidence) }}; ot
 distinguishable, and the table says how many more questions would show a difference of the size seen.
 The last column is the smallest difference that these questions can show.</p>
 {% if g.comparisons %}<details{% if g.comparisons | length <= 30 %} open{% endif %}>
-<summary>{{ g.comparisons | length }} pairs</summary><div class="scroll"><table>
+<summary>{{ g.comparisons | length }} pairs</summary>{{ scroll("Pairs") }}<table>
 <tr><th>benchmark<th>higher<th>lower<th class="n">difference<th class="n">{{ level }} interval
 <th class="n">p<th class="n">p, Holm<th>verdict<th class="n">questions<th class="n">can show</tr>
 {% for c in g.comparisons %}<tr><td>{{ c.benchmark }}
@@ -107,19 +118,19 @@ The last column is the smallest difference that these questions can show.</p>
 {% endfor %}</table></div></details>{% else %}{{ nothing() }}{% endif %}</section>
 """
 
-TEACHERS = """{% from "macros" import cards, chip, nothing %}
+TEACHERS = """{% from "macros" import caption, card, cards, chip, drawing, nothing, scroll %}
 <section id="teachers"><h2>Teachers</h2>
 <p class="see">A response is accepted with a score of at least {{ g.distill.stop_score }}; each teacher
 had up to
 {{ g.distill.max_attempts }} attempt{{ "s" if g.distill.max_attempts != 1 }} at a query. Queries whose
 answer the
 verifier could not judge are left out of the shares and counted in the last column.</p>
-{% if teachers %}<div class="scroll"><table>
+{% if teachers %}{{ scroll("Teachers") }}<table>
 <tr><th>teacher<th class="n">queries<th class="n">accepted at attempt 1<th class="n">{{ level }} interval
 <th class="n">accepted at last<th class="n">attempts per success<th class="n">responses
 <th class="n">cut at limit<th class="n">tokens per accepted<th class="n">not judged</tr>
 {% for t in teachers %}<tr><td class="w">{{ chip(colours.teachers[t.name]) }}{{ t.name }}
-<td class="n">{{ t.numbers.judged | length | count }}
+<td class="n">{{ t.numbers.n_judged | count }}
 {% if t.first %}<td class="n">{{ t.first.value | percent }}
 <td class="n">{{ span(t.first.low, t.first.high) }}<td class="n">{{ t.last.value | percent }}
 {% else %}<td class="n none" colspan="3">no data{% endif %}
@@ -129,29 +140,57 @@ verifier could not judge are left out of the shares and counted in the last colu
 <td class="n">{{ t.numbers.tokens_per_accepted | decimal }}
 <td class="n">{{ t.numbers.n_unjudged | count }}</tr>{% endfor %}</table></div>
 {% else %}{{ nothing() }}{% endif %}
-<div class="grid"><div class="card"><h3>Accepted within so many attempts</h3>
-{{ figures.acceptance or nothing() }}</div>
-<div class="card"><h3>How first attempts ended</h3>
+<div class="grid">
+{% if figures.acceptance %}{{ card(figures.acceptance) }}{% else %}{{ nothing() }}{% endif %}
+{% if figures.outcomes %}<figure class="card"><h3>{{ figures.outcomes.title }}</h3>
 <div class="legend">{% for key in figures.legend %}
 <span>{{ chip(key.cls) }}{{ key.label }}</span>{% endfor %}</div>
-{{ figures.outcomes or nothing() }}</div></div>
-{% if by_category %}<details><summary>Acceptance at attempt 1 by category</summary><div
-class="scroll"><table>
+{{ drawing(figures.outcomes) }}{{ caption(figures.outcomes) }}</figure>
+{% else %}{{ nothing() }}{% endif %}</div>
+{% if by_category %}<details><summary>Acceptance at attempt 1 by category</summary>
+{{ scroll("Acceptance by category") }}<table>
 <tr><th>category<th>teacher<th class="n">queries<th class="n">accepted<th class="n">{{ level }}
 interval</tr>
 {% for category, teacher, interval in by_category %}<tr><td>{{ category }}
 <td class="w">{{ chip(colours.teachers[teacher]) }}{{ teacher }}<td class="n">{{ interval.n | count }}
 <td class="n">{{ interval.value | percent }}<td class="n">{{ span(interval.low, interval.high) }}</tr>
 {% endfor %}</table></div></details>{% endif %}
+{% if g.teacher_pairs %}<h3>Every pair of teachers, first attempts</h3>
+<p class="see">The same queries, so paired: how much more often the first teacher’s answer is accepted, in
+points. “Better” is more often accepted, decided as for students, with Holm’s correction over these
+{{ g.teacher_pairs | length }} pair{{ "s" if g.teacher_pairs | length != 1 }}; it does not say that a student
+learns more from it. <a href="figures/teacher_pairs.csv" aria-label="CSV of pairs of teachers">CSV</a></p>
+{{ scroll("Pairs of teachers") }}<table><tr><th>higher<th>lower<th class="n">difference
+<th class="n">{{ level }} interval<th class="n">only the higher<th class="n">only the lower<th class="n">queries
+<th class="n">p, Holm<th>verdict</tr>
+{% for p in g.teacher_pairs %}<tr><td class="w">{{ chip(colours.teachers[p.first]) }}{{ p.first }}
+<td class="w">{{ chip(colours.teachers[p.second]) }}{{ p.second }}
+<td class="n">{{ p.difference.value | points }}
+<td class="n">{{ span(p.difference.low, p.difference.high) }}<td class="n">{{ p.only_first | count }}
+<td class="n">{{ p.only_second | count }}<td class="n">{{ p.difference.n | count }}
+<td class="n">{{ p.corrected | p_value }}
+<td{% if p.better %} class="yes"{% endif %}>{{ p.word }}</tr>{% endfor %}</table></div>{% endif %}
 <h3>Length of accepted responses, in tokens</h3>
 <p class="see">One panel per category, so that like is compared with like. The bar below each shape spans
 the
 middle half, the dot is the median; the axis is logarithmic.</p>
 {% if figures.lengths %}{{ cards(figures.lengths) }}{% else %}{{ nothing() }}{% endif %}
+{% if figures.spans %}<h3>The same in the paper’s spans</h3>
+<p class="see">Figure 3 of arXiv 2505.14464 is of mathematics only; other categories are drawn alike.</p>
+{% for figure in figures.spans %}{{ card(figure, " wide") }}{% endfor %}{% endif %}
 <h3>Perplexity of accepted responses</h3>
 <p class="see">How surprising a response is to the scorer, given its query. Lower reads as easier to
 learn, or as
 closer to what the scorer already knows.</p>
 {% if figures.perplexities %}{{ cards(figures.perplexities) }}{% else %}{{ nothing() }}{% endif %}
+{% if figures.difficulty %}<h3>By difficulty</h3>
+<p class="see">A query is as difficult for a teacher as the other teachers’ attempts at it say: the share
+that failed, retries included. Its own attempts do not count, so no teacher is measured by its own failures.
+{%- if g.teachers | length == 2 %} With two teachers each is the other’s measure.{% endif %}</p>
+{{ cards(figures.difficulty) }}{% endif %}
+{% if figures.diversity %}<h3>Diversity of words</h3>
+<p class="see">Accepted responses to the same queries, in the same order, as many words of each teacher as the
+tersest one wrote: both measures depend on the size of the text.</p>
+{{ cards(figures.diversity) }}{% endif %}
 </section>
 """

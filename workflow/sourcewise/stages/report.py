@@ -6,7 +6,7 @@ speed.csv and training.json of every student; Verdict and Response tables of eve
 graded benchmark;
 the files of imported teachers that carry published verdicts; an audit of the verifiers and a forecast.
 Writes an HTML file, a JSON file of all its numbers, and two folders of JSON files: the metrics and the tables
-of plots that DVC compares.
+of plots that DVC compares; and a folder of CSV files, the numbers behind each figure.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
 from sourcewise import tables
@@ -31,14 +32,21 @@ from sourcewise.params.students import Report, Student
 from sourcewise.progress import Progress
 from sourcewise.recipes import manifests
 from sourcewise.recipes.manifests import Corpus, Distilled
-from sourcewise.report import corpus, scores, seeds
+from sourcewise.report import analyses, corpus, scores, seeds, teacher_pairs
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.metrics import metrics as metric_files
-from sourcewise.report.page import LISTED, render
+from sourcewise.report.page import render
 from sourcewise.report.plots import plots as plot_tables
 from sourcewise.report.published import Agreement, Disagreement, agreement
+from sourcewise.report.sheets import sheets
 from sourcewise.report.summary import numbers
-from sourcewise.report.teachers import TeacherNumbers
+from sourcewise.report.teachers import (
+    PERPLEXITY_COLUMNS,
+    RESPONSE_COLUMNS,
+    VERDICT_COLUMNS,
+    TeacherNumbers,
+)
+from sourcewise.report.teachers import queries as shard_queries
 from sourcewise.tables import (
     Contamination,
     Example,
@@ -46,7 +54,6 @@ from sourcewise.tables import (
     Query,
     Reject,
     Response,
-    Row,
     Verdict,
 )
 from sourcewise.text import query_text
@@ -67,8 +74,9 @@ def run(
     summary: Path,
     metrics: Path,
     plots: Path,
+    figures: Path,
 ) -> None:
-    """Writes the page `out`, the numbers `summary` and the folders `metrics` and `plots`.
+    """Writes the page `out`, the numbers `summary` and the folders `metrics`, `plots` and `figures` (CSV).
 
     The page and the numbers say "no data" where a table is empty.
 
@@ -76,16 +84,17 @@ def run(
     among the parameters at the end of the page.
     """
     graded = [name for name, benchmark in benchmarks.items() if benchmark.graded]
-    progress = Progress("report", len(teachers) + len(students) * len(graded), "tables")
     queries = manifests.corpus(data / "queries/manifest.json")
-    categories = {query.query_id: query.category for query in _corpus(queries)}
-    asked, agreements = [], []
-    for name, teacher in teachers.items():
-        distilled = manifests.distilled(data / f"distill/{name}/manifest.json")
-        asked.append(_teacher(distilled, categories, distill.stop_score))
-        if teacher.imported is not None and teacher.imported.published is not None:
-            agreements.append(_agreement(distilled, teacher.imported, queries, distill.stop_score))
-        progress.advance()
+    n_tables = len(queries.shards) + len(students) * len(graded)
+    progress = Progress("report", n_tables, "tables")
+    distilled = [manifests.distilled(data / f"distill/{name}/manifest.json") for name in teachers]
+    asked = _teachers(queries, distilled, distill.stop_score, progress)
+    agreements = [
+        _agreement(one, imported, queries, distill.stop_score)
+        for one in distilled
+        if (imported := teachers[one.teacher].imported) and imported.published is not None
+    ]
+    left = sum(tables.count(queries.queries(shard), Query) for shard in queries.shards)
     measured = []
     for benchmark in graded:
         for name in students:
@@ -113,11 +122,13 @@ def run(
         audit=_made_by(Audit, report.audit, "audit"),
         forecast=_made_by(Forecast, report.forecast, "forecast"),
         bases=_bases(teachers, distill, data / "queries/manifest.json"),
-        corpus=_collected(data / "queries", queries, len(categories)),
-        waterfalls={
-            size.name: _selected(data, datasets[size.name], len(categories), size) for size in sizes
-        },
-        evidence=list(_shards(queries, "corpus", "contamination", Contamination)),
+        teacher_pairs=teacher_pairs.pairs(asked, report.confidence),
+        spans=analyses.spans(asked),
+        hardness=analyses.hardness(asked, report.confidence),
+        diversity=analyses.diversity(_texts(queries, distilled, asked)),
+        corpus=_collected(data / "queries", queries, left),
+        waterfalls={size.name: _selected(data, datasets[size.name], left, size) for size in sizes},
+        evidence=corpus.evidence(_evidence(queries)),
         sizes=sizes,
         losses={name: _curve(data / f"students/{name}/loss.csv", "loss") for name in students},
         gradients={
@@ -133,6 +144,7 @@ def run(
     _write(out, render(gathered))
     _write(summary, _object(numbers(gathered)))
     _fill(metrics, {str(path): _object(found) for path, found in metric_files(gathered).items()})
+    _fill(figures, sheets(gathered))
     _fill(plots, {f"{name}.json": _rows(rows) for name, rows in plot_tables(gathered).items()})
 
 
@@ -157,27 +169,44 @@ def _corpus(queries: Corpus) -> Iterator[Query]:
         yield from tables.read(queries.queries(shard), Query)
 
 
-def _shards(queries: Corpus, step: str, kind: str, row: type[Row]) -> Iterator[Row]:
+def _evidence(queries: Corpus) -> Iterator[Contamination]:
     for shard in queries.shards:
-        yield from tables.read(queries.folder / f"{step}/{shard}.{kind}.parquet", row)
+        path = queries.folder / f"corpus/{shard}.contamination.parquet"
+        yield from tables.read(path, Contamination)
+
+
+def _rejects(*paths: Path) -> Iterator[pa.Table]:
+    for path in paths:
+        yield _columns(path, Reject, corpus.REJECT_COLUMNS)
+
+
+def _columns(path: Path, row: type, columns: Sequence[str]) -> pa.Table:
+    """Some columns of a whole table."""
+    return tables.load(path, row, columns=columns)
 
 
 def _collected(folder: Path, queries: Corpus, left: int) -> list[corpus.Step]:
     """What happened to the rows of all sources on their way into the corpus."""
-    n = 0
-    rejects: list[Reject] = []
-    for name in _json(folder / "manifest.json")["sources"]:
-        n += tables.count(folder / f"collected/{name}.parquet", Query)
-        rejects += tables.read(folder / f"collected/{name}.rejects.parquet", Reject)
-    n += len(rejects)
-    rejects += _shards(queries, "clean", "rejects", Reject)
-    rejects += _shards(queries, "corpus", "rejects", Reject)
+    sources = _json(folder / "manifest.json")["sources"]
+    n = sum(tables.count(folder / f"collected/{name}.parquet", Query) for name in sources)
+    unread = [folder / f"collected/{name}.rejects.parquet" for name in sources]
+    n += sum(tables.count(path, Reject) for path in unread)
+    later = (
+        folder / f"{step}/{s}.rejects.parquet"
+        for step in ("clean", "corpus")
+        for s in queries.shards
+    )
     order = ("collect", "clean", "judge_queries", "near_duplicates", "decontaminate")
-    return corpus.waterfall("rows of all sources", n, rejects, "corpus", left, order=order)
+    reasons = corpus.reasons(_rejects(*unread, *later))
+    return corpus.waterfall("rows of all sources", n, reasons, "corpus", left, order=order)
 
 
 def _size(data: Path, name: str) -> corpus.DatasetNumbers:
-    return corpus.dataset(name, tables.read(data / f"datasets/{name}/examples.parquet", Example))
+    found = corpus.DatasetNumbers(name)
+    path = data / f"datasets/{name}/examples.parquet"
+    for part in tables.batches(path, Example, columns=corpus.EXAMPLE_COLUMNS):
+        found.add(part)
+    return found
 
 
 def _selected(
@@ -185,13 +214,12 @@ def _selected(
 ) -> list[corpus.Step]:
     """What happened to the queries of the corpus, once per teacher, on their way into a dataset."""
     folder = data / "datasets" / size.name
-    rejects = chain(
-        tables.read(folder / "select-rejects.parquet", Reject),
-        tables.read(folder / "rejects.parquet", Reject),
+    reasons = corpus.reasons(
+        _rejects(folder / "select-rejects.parquet", folder / "rejects.parquet")
     )
     order = ("select", *recipe.filters)
     candidates = queries * len(recipe.teachers)
-    return corpus.waterfall("corpus", candidates, rejects, "examples", size.examples, order=order)
+    return corpus.waterfall("corpus", candidates, reasons, "examples", size.examples, order=order)
 
 
 def _verdicts(distilled: Distilled, attempt: int) -> Iterator[Verdict]:
@@ -204,21 +232,54 @@ def _responses(distilled: Distilled, attempt: int) -> Iterator[Response]:
         yield from tables.read(distilled.responses(attempt, shard), Response)
 
 
-def _teacher(
-    distilled: Distilled, categories: Mapping[str, str], stop_score: float
-) -> TeacherNumbers:
-    teacher = TeacherNumbers(distilled.teacher)
-    for attempt in range(1, distilled.attempts + 1):
-        teacher.add_round(
-            _verdicts(distilled, attempt),
-            _responses(distilled, attempt),
-            categories=categories,
-            stop_score=stop_score,
-        )
-    for shard in distilled.shards:
-        rows = tables.read(distilled.perplexity(shard), Perplexity)
-        teacher.add_perplexities(rows, categories)
-    return teacher
+def _teachers(
+    corpus: Corpus, distilled: Sequence[Distilled], stop_score: float, progress: Progress
+) -> list[TeacherNumbers]:
+    """What each teacher made of the corpus, shard by shard, so that a shard's queries are read once."""
+    found = [TeacherNumbers(one.teacher, stop_score) for one in distilled]
+    for shard in corpus.shards:
+        queries = shard_queries(_columns(corpus.queries(shard), Query, ("query_id", "category")))
+        for teacher, one in zip(found, distilled, strict=True):
+            rounds = [
+                (
+                    _columns(one.verdicts(attempt, shard), Verdict, VERDICT_COLUMNS),
+                    _columns(one.responses(attempt, shard), Response, RESPONSE_COLUMNS),
+                )
+                for attempt in range(1, one.attempts + 1)
+            ]
+            scored = _columns(one.perplexity(shard), Perplexity, PERPLEXITY_COLUMNS)
+            teacher.add(queries, rounds, scored)
+        progress.advance()
+    return found
+
+
+def _texts(
+    corpus: Corpus, distilled: Sequence[Distilled], asked: Sequence[TeacherNumbers]
+) -> dict[str, list[str]]:
+    """Accepted responses of every teacher to some queries that all of them solved, in one order."""
+    found: dict[str, list[str]] = {one.teacher: [] for one in distilled}
+    for number, places in analyses.shared(asked, len(corpus.shards)):
+        shard = corpus.shards[number]
+        ids = _columns(corpus.queries(shard), Query, ("query_id",)).column("query_id")
+        wanted = [ids[place].as_py() for place in places]
+        for one, of in zip(distilled, asked, strict=True):
+            attempts = of.shards[number].accepted_at[places].tolist()
+            found[one.teacher] += _accepted(one, shard, dict(zip(wanted, attempts, strict=True)))
+    return found
+
+
+def _accepted(distilled: Distilled, shard: str, attempts: Mapping[str, int]) -> list[str]:
+    """The texts of some attempts by query, in their order; only the row groups that hold them are read."""
+    # No identity comes between one and itself with another digit.
+    ids = (min(attempts), max(attempts) + "0")
+    texts = {}
+    for attempt in sorted(set(attempts.values())):
+        path = distilled.responses(attempt, shard)
+        for part in tables.batches(path, Response, ids=ids, columns=("query_id", "text")):
+            for query_id, text in zip(*(part.column(i).to_pylist() for i in range(2)), strict=True):
+                if attempts.get(query_id) == attempt:
+                    texts[query_id] = text
+    return [texts[query_id] for query_id in attempts]
 
 
 def _agreement(
@@ -233,7 +294,9 @@ def _agreement(
         if row.published is not None
     }
     found = agreement(distilled.teacher, theirs_by_key, verdicts, stop_score=stop_score)
-    listed = {(v.query_id, v.attempt): (theirs, v) for theirs, v in found.differing[:LISTED]}
+    listed = {
+        (v.query_id, v.attempt): (theirs, v) for theirs, v in found.differing[: corpus.LISTED]
+    }
     responses = {
         (response.query_id, attempt): response.text
         for attempt in rounds

@@ -45,7 +45,9 @@ def run(
     metrics: Path,
 ) -> None:
     """Trains the student `name`; without examples it is the base model, unchanged."""
-    base = pretrained.locate("train.base", train.base, train.revision)
+    key = f"students.{name}.base" if student.base else "train.base"
+    train = student.settings(train)
+    base = pretrained.locate(key, train.base, train.revision)
     work = out.with_name(f".{out.name}.training")
     if examples:
         job = describe(name, train, student, examples, base, work)

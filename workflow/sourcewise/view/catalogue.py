@@ -64,6 +64,23 @@ class Dataset:
 
 
 @dataclass(frozen=True)
+class Benchmark:
+    """The questions of a benchmark, and the students that have samples there."""
+
+    name: str
+    data: Path
+    students: tuple[str, ...]
+
+    def questions(self) -> list[str]:
+        """The path of its questions, or none."""
+        return present([self.data / "benchmark_queries" / self.name / "queries.parquet"])
+
+    def table(self, student: str, kind: str) -> list[str]:
+        """The path of a student's `samples` or `grades`, or none."""
+        return present([self.data / "benchmarks" / student / f"{self.name}.{kind}.parquet"])
+
+
+@dataclass(frozen=True)
 class Catalogue:
     """What a working copy holds; `stop_score` is what an attempt must reach to be accepted."""
 
@@ -72,6 +89,7 @@ class Catalogue:
     sources: tuple[str, ...]
     teachers: tuple[Teacher, ...]
     datasets: tuple[Dataset, ...]
+    benchmarks: tuple[Benchmark, ...]
     stop_score: float
 
     def corpus(self, shards: Iterable[str]) -> list[str]:
@@ -120,7 +138,28 @@ def catalogue(root: Path) -> Catalogue:
             for folder in _folders(data / "datasets")
             if any(folder.glob("*.parquet"))
         ),
+        benchmarks=_benchmarks(data, parameters),
         stop_score=_stop_score(parameters),
+    )
+
+
+def _benchmarks(data: Path, parameters: dict[str, Any]) -> tuple[Benchmark, ...]:
+    """Benchmarks with questions and the students with samples there, as params.yaml has them."""
+    sections = (parameters.get(name) for name in ("benchmarks", "students"))
+    named, students = (list(one) if isinstance(one, dict) else None for one in sections)
+    return tuple(
+        Benchmark(
+            name,
+            data,
+            tuple(
+                folder.name
+                for folder in _folders(data / "benchmarks")
+                if (students is None or folder.name in students)
+                and (folder / f"{name}.samples.parquet").is_file()
+            ),
+        )
+        for name in sorted(folder.name for folder in _folders(data / "benchmark_queries"))
+        if named is None or name in named
     )
 
 

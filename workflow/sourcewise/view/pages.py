@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -16,8 +16,9 @@ from markupsafe import Markup
 from sourcewise.report.colours import N_COLOURS
 from sourcewise.tables import STATUSES
 from sourcewise.view import templates
-from sourcewise.view.catalogue import Catalogue
+from sourcewise.view.catalogue import Benchmark, Catalogue
 from sourcewise.view.refusing import Count, Refusals, Refused
+from sourcewise.view.sampling import Question
 from sourcewise.view.searches import ACCEPTED, Search
 from sourcewise.view.searching import PAGE, Found, Mark
 from sourcewise.view.style import CSS
@@ -25,6 +26,8 @@ from sourcewise.view.tracing import Trace
 
 # Of a single text; what models write in loops would make pages that no browser scrolls.
 MOST_CHARACTERS = 200_000
+# Samples of a student that a page shows unless it is asked for all: a benchmark may have 64 of 49,152 tokens.
+FIRST_SAMPLES = 4
 # Teachers side by side in the width of a page of text.
 NARROW = 3
 FATES = {
@@ -72,6 +75,10 @@ class Links:
     def away(self, **conditions: str) -> str:
         """Queries turned away, by stage and reason."""
         return _address("/rejected", conditions)
+
+    def benchmarks(self, **conditions: str) -> str:
+        """The questions of a benchmark, or the list of benchmarks."""
+        return _address("/benchmarks", conditions)
 
 
 @dataclass(frozen=True)
@@ -153,14 +160,43 @@ def traced(
     *,
     onward: str = "",
     unfolded: bool = False,
+    shown: str = "",
 ) -> str:
-    """All of one query."""
-    colours = {one.name: f"c{n % N_COLOURS}" for n, one in enumerate(held.teachers)}
+    """All of one query; `shown` is `all` where all samples of the students are."""
+    colours = _colours(one.name for one in held.teachers)
+    students = dict.fromkeys(name for one in held.benchmarks for name in one.students)
+    back = links.back() if trace.shard else links.away()
+    if trace.samples and links.live and not (trace.shard or trace.rejects):
+        back = links.benchmarks(name=trace.samples[0].benchmark)
+    columns = max([len(trace.attempts), *(len(one.students) for one in trace.samples)])
     return _render(
         "trace", links, copy, title=f"{trace.query.query_id[:8]}, {trace.query.category}",
-        trace=trace, colours=colours, fates=FATES, onward=onward, unfolded=unfolded,
-        broad=len(trace.attempts) > NARROW,
+        trace=trace, colours=colours, fates=FATES, onward=onward, unfolded=unfolded, back=back,
+        shown=shown, most=FIRST_SAMPLES, student_colours=_colours(students), broad=columns > NARROW,
     )  # fmt: skip
+
+
+def benchmarks(
+    held: Catalogue,
+    chosen: Benchmark | None,
+    page: Sequence[Question],
+    first: int,
+    links: Links,
+    copy: str,
+) -> str:
+    """The benchmarks, and a page of the questions of one with each student's correct samples."""
+    name = chosen.name if chosen else ""
+    more = len(page) == PAGE
+    onward = links.benchmarks(name=name, first=str(first + PAGE)) if more else ""
+    return _render(
+        "benchmarks", links, copy, title=name or "Benchmarks", benchmarks=held.benchmarks, chosen=name,
+        students=chosen.students if chosen else (), page=page, onward=onward,
+        summary=f"{len(page)} question{'s' * (len(page) != 1)}{', and more behind them' * more}.",
+    )  # fmt: skip
+
+
+def _colours(names: Iterable[str]) -> dict[str, str]:
+    return {name: f"c{n % N_COLOURS}" for n, name in enumerate(names)}
 
 
 def problem(title: str, said: str, copy: str) -> str:

@@ -9,7 +9,7 @@ from typing import get_args
 from urllib.parse import parse_qsl, urlsplit
 
 from sourcewise.params.queries import Category
-from sourcewise.view import marking, pages, refusing, searches, searching, tracing
+from sourcewise.view import marking, pages, refusing, sampling, searches, searching, tracing
 from sourcewise.view.asking import Tables
 from sourcewise.view.catalogue import Catalogue, catalogue
 from sourcewise.view.pages import Links
@@ -65,9 +65,13 @@ class Site:
             return Answer(200, self._rejected(held, given))
         if named := re.fullmatch(r"/query/([0-9a-f]{32})", path):
             return self._trace(held, named[1], given)
+        if path == "/benchmarks":
+            return Answer(200, self._benchmarks(held, given))
         if path == "/next":
             return self._next(held, given)
-        return self._problem(404, "There is no such page", "Pages are /, /rejected and /query/ID.")
+        return self._problem(
+            404, "There is no such page", "Pages are /, /rejected, /benchmarks and /query/ID."
+        )
 
     def _results(self, held: Catalogue, given: dict[str, str]) -> str:
         wanted = searches.parsed(given, held)
@@ -82,15 +86,32 @@ class Site:
         counts = refusing.counts(self.tables, held)
         return pages.rejected(held, wanted, found, counts, Links({}), self.copy)
 
+    def _benchmarks(self, held: Catalogue, given: dict[str, str]) -> str:
+        known = {one.name: one for one in held.benchmarks}
+        name, first = given.get("name", ""), given.get("first", "0")
+        if name and name not in known:
+            raise ValueError(
+                f"there is no benchmark {name!r} here: {', '.join(known) or 'none yet'}"
+            )
+        if set(given) - {"name", "first"} or not first.isdecimal() or len(first) > 9:
+            raise ValueError("a page of a benchmark is /benchmarks?name=NAME&first=NUMBER")
+        chosen = known.get(name)
+        found = sampling.questions(self.tables, chosen, int(first)) if chosen else []
+        return pages.benchmarks(held, chosen, found, int(first), Links({}), self.copy)
+
     def _trace(self, held: Catalogue, query_id: str, given: dict[str, str]) -> Answer:
         unfolded = given.pop("open", "") == "reasoning"
+        shown = "all" if given.pop("samples", "") == "all" else ""
         wanted = searches.parsed(given, held)
-        found = tracing.trace(self.tables, held, query_id)
+        most = None if shown else pages.FIRST_SAMPLES
+        found = tracing.trace(self.tables, held, query_id, most=most)
         if found is None:
             return self._problem(404, "There is no such query", f"No table here has {query_id}.")
         links = Links(wanted.conditions())
         onward = links.onward(f"{found.shard}:{query_id}") if found.shard else ""
-        page = pages.traced(held, found, links, self.copy, onward=onward, unfolded=unfolded)
+        page = pages.traced(
+            held, found, links, self.copy, onward=onward, unfolded=unfolded, shown=shown
+        )
         return Answer(200, page)
 
     def _next(self, held: Catalogue, given: dict[str, str]) -> Answer:

@@ -12,6 +12,8 @@ main { padding-top: 22px; padding-bottom: 30px; overflow-wrap: anywhere; }
 .scroll { overflow-wrap: normal; }
 footer .in { max-width: 1180px; margin: 0 auto; padding: 0 24px; }
 .broad main, .broad header .in, .broad footer .in { max-width: 1800px; }
+.choices { display: flex; flex-wrap: wrap; gap: 6px 18px; margin: 0 0 8px; }
+[aria-current] { font-weight: 700; }
 h1 { font-size: 22px; margin: 10px 0 12px; }
 h4 { font-size: 14.5px; margin: 0 0 6px; display: flex; flex-wrap: wrap; gap: 2px 10px; }
 h4 a { color: inherit; text-decoration: none; }

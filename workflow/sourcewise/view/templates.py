@@ -1,5 +1,7 @@
 """The pages as Jinja templates: plain HTML without scripts, each state of it in its address."""
 
+from sourcewise.view.query_templates import ARTICLE, BENCHMARKS, TRACE
+
 FRAME = """<!doctype html>
 <html lang="en">
 <head>
@@ -18,6 +20,7 @@ FRAME = """<!doctype html>
 <a href="{{ links.home() }}">Queries</a>
 {% if links.live %}
 <a href="{{ links.away() }}">Turned away</a>
+<a href="{{ links.benchmarks() }}">Benchmarks</a>
 {% endif %}
 <span>{{ copy }}</span>
 </nav></div></header>
@@ -138,117 +141,6 @@ REJECTED = """{% extends "frame" %}
 {% endblock %}
 """
 
-TRACE = """{% extends "frame" %}
-{% from "macros" import text %}
-{% block main %}
-<nav class="pages" aria-label="Results">
-<a href="{{ links.back() if trace.shard else links.away() }}" accesskey="b">← Results</a>
-{% if onward %}<a href="{{ onward }}" rel="next" accesskey="n">Next query →</a>{% endif %}
-</nav>
-<h1>{{ trace.query.category | capitalize }} query from {{ trace.query.source }}</h1>
-<p class="meta"><code>{{ trace.query.query_id }}</code> · licence {{ trace.query.licence or "unknown" }} ·
-{% if trace.shard %}shard {{ trace.shard }}{% else %}<b>not in the corpus</b>{% endif %}</p>
-{% for turn in trace.query.messages %}
-{% if trace.query.messages | length > 1 or turn.role != "user" %}<p class="label">{{ turn.role }}</p>{% endif %}
-{{ text(turn.content, "Query, " ~ turn.role) }}
-{% endfor %}
-{% if trace.query.reference %}
-<details><summary>Reference</summary>{{ text(trace.query.reference, "Reference") }}</details>
-{% endif %}
-
-{% if trace.rejects or trace.evidence %}
-<section aria-labelledby="away">
-<h2 id="away">{% if trace.shard %}Copies that were turned away{% else %}Why it was turned away{% endif %}</h2>
-<ul>
-{% for one in trace.rejects %}
-<li><b>{{ one.by }}</b>: {{ one.reason | words }}
-{%- if one.value %} ({{ one.value | cut | visible }}){% endif %},
-source {{ one.source }}</li>
-{% endfor %}
-</ul>
-{% for one in trace.evidence %}
-<h3>Like an item of {{ one.benchmark }}</h3>
-<p class="meta">layer {{ one.layer | words }}, {{ "%.3f" | format(one.score) }} · item {{ one.item_id }}</p>
-<div class="pair"><div><p class="label">the query</p>{{ text(one.query_text, "The query") }}</div>
-<div><p class="label">the item</p>{{ text(one.item_text, "The item of the benchmark") }}</div></div>
-{% endfor %}
-</section>
-{% endif %}
-
-{% if trace.shard %}
-<section aria-labelledby="datasets">
-<h2 id="datasets">What became of it</h2>
-{% if trace.outcomes %}
-<div class="scroll" tabindex="0" role="region" aria-label="Datasets"><table class="fates">
-<thead><tr><th scope="col">Dataset</th><th scope="col">Outcome</th><th scope="col">Attempt, or why not</th>
-<th scope="col">Students trained on it</th></tr></thead>
-<tbody>
-{% for one in trace.outcomes %}
-<tr><th scope="row">{{ one.dataset }}</th><td class="w fate {{ one.fate }}">{{ fates[one.fate] }}</td>
-<td>{{ one.said | cut | visible }}</td><td>{{ one.students | join(", ") or "–" }}</td></tr>
-{% endfor %}
-</tbody></table></div>
-{% else %}<p class="none">No dataset has been selected yet.</p>{% endif %}
-</section>
-
-<section aria-labelledby="attempts">
-<h2 id="attempts">Attempts</h2>
-{% if links.live %}
-<p class="see"><a href="{{ links.query(trace.query.query_id, open='' if unfolded else 'reasoning') }}"
- >{{ "Fold" if unfolded else "Unfold" }} all reasoning</a></p>
-{% endif %}
-<div class="teachers">
-{% for name, attempts in trace.attempts %}
-<section class="teacher {{ colours[name] }}" aria-labelledby="t{{ loop.index }}">
-<h3 id="t{{ loop.index }}"><span class="chip" aria-hidden="true"></span>{{ name }}</h3>
-{% for one in attempts %}
-{% set place = name ~ "-" ~ one.response.attempt %}
-{% set called = name ~ ", attempt " ~ one.response.attempt %}
-<article class="attempt" id="{{ place }}" aria-label="{{ called }}">
-<h4><a href="#{{ place }}">Attempt {{ one.response.attempt }}</a>
-<span class="state {{ 'yes' if one.accepted else 'no' }}">{% if not one.verdict %}not judged yet
-{%- elif one.accepted %}<span aria-hidden="true">✓</span> accepted{% else %}<span aria-hidden="true">✗</span>
-{{ one.verdict.status | words if one.verdict.score is none else "not accepted" }}{% endif %}</span></h4>
-{% if one.verdict %}
-<dl>
-<dt>Verdict</dt><dd>{{ one.verdict.status | words }}{% if one.verdict.score is not none %},
- score {{ one.verdict.score | decimal }}{% endif %}</dd>
-{% if one.verdict.detail %}<dt>Detail</dt><dd>{{ one.verdict.detail | cut | visible }}</dd>{% endif %}
-{% if one.verdict.facts %}<dt>Facts</dt><dd>{{ one.verdict.facts | cut | visible }}</dd>{% endif %}
-</dl>
-{% endif %}
-{% set parts = one.parts %}
-{% if parts.reasoning %}
-<details{% if unfolded %} open{% endif %}>
-<summary>Reasoning, {{ parts.reasoning | characters }}
-{%- if not parts.closed %}, never closed{% endif %}</summary>
-{{ text(parts.reasoning, called ~ ", reasoning") }}</details>
-{% endif %}
-{% if parts.answer.strip() %}
-{{ text(parts.answer.strip("\n"), called ~ ", answer") }}
-{% else %}<p class="none">No answer.</p>{% endif %}
-<dl>
-<dt>Tokens</dt><dd>{{ one.response.n_tokens | count }}, prompt {{ one.response.n_prompt_tokens | count }},
- ended by {{ one.response.finish_reason }}</dd>
-{% if one.verdict %}<dt>Verifier</dt>
-<dd>{{ one.verdict.verifier }} {{ one.verdict.verifier_version }}</dd>{% endif %}
-{% if one.perplexity %}<dt>Perplexity</dt><dd>{{ one.perplexity.perplexity | decimal }}
- ({{ one.perplexity.scorer }})</dd>{% endif %}
-<dt>Engine</dt><dd>{{ one.response.engine }}, revision {{ one.response.revision }},
- seed {{ one.response.seed }}</dd>
-</dl>
-</article>
-{% else %}<p class="none">No attempt.</p>
-{% endfor %}
-</section>
-{% else %}<p class="none">No teacher has been asked yet.</p>
-{% endfor %}
-</div>
-</section>
-{% endif %}
-{% endblock %}
-"""
-
 PROBLEM = """{% extends "frame" %}
 {% block main %}
 <h1>{{ title }}</h1>
@@ -260,8 +152,10 @@ PROBLEM = """{% extends "frame" %}
 ALL = {
     "frame": FRAME,
     "macros": MACROS,
+    "article": ARTICLE,
     "results": RESULTS,
     "rejected": REJECTED,
     "trace": TRACE,
+    "benchmarks": BENCHMARKS,
     "problem": PROBLEM,
 }

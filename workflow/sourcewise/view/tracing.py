@@ -16,24 +16,10 @@ from sourcewise.tables import (
     Selected,
     Verdict,
 )
-from sourcewise.text import Parts, split_reasoning
 from sourcewise.view.asking import Tables
+from sourcewise.view.attempts import Attempt
 from sourcewise.view.catalogue import Catalogue, Dataset, Teacher
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A response with its verdict and perplexity, None where a run has not come so far."""
-
-    response: Response
-    verdict: Verdict | None
-    perplexity: Perplexity | None
-    accepted: bool
-
-    @property
-    def parts(self) -> Parts:
-        """Its reasoning and its answer."""
-        return split_reasoning(self.response.text)
+from sourcewise.view.sampling import Sampled, sampled
 
 
 class Outcome(NamedTuple):
@@ -47,7 +33,10 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True)
 class Trace:
-    """A query, in the corpus (then with its shard) or not, with everything that refers to it."""
+    """A query, in the corpus (then with its shard) or not, with everything that refers to it.
+
+    A question of a benchmark has `samples`; most of them are in no source.
+    """
 
     query: Query
     shard: str | None
@@ -55,13 +44,17 @@ class Trace:
     outcomes: tuple[Outcome, ...]
     rejects: tuple[Reject, ...]
     evidence: tuple[Contamination, ...]
+    samples: tuple[Sampled, ...]
 
 
-def trace(tables: Tables, held: Catalogue, query_id: str) -> Trace | None:
-    """Everything about a query; None where no table has it."""
+def trace(
+    tables: Tables, held: Catalogue, query_id: str, *, most: int | None = None
+) -> Trace | None:
+    """Everything about a query, of each student's samples the first `most`; None where no table has it."""
     shard = _shard(tables, held, query_id)
     files = held.corpus([shard]) if shard else held.collected()
-    queries = tables.of_query(Query, files, query_id)
+    samples = tuple(sampled(tables, held, query_id, most))
+    queries = tables.of_query(Query, files, query_id) or [one.question for one in samples]
     if not queries:
         return None
     return Trace(
@@ -77,6 +70,7 @@ def trace(tables: Tables, held: Catalogue, query_id: str) -> Trace | None:
         ),
         rejects=tuple(tables.of_query(Reject, held.rejects(), query_id)),
         evidence=tuple(tables.of_query(Contamination, held.contamination(), query_id)),
+        samples=samples,
     )
 
 
