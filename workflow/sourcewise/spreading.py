@@ -47,7 +47,7 @@ def spread(
 
 
 def _begin(work: Callable[[Any], Any], parent: int) -> None:
-    """A worker ends with its parent, also with one that was killed: it holds the parent's locks open."""
+    """A worker ends with its parent, also with one that was killed: it would wait for work for ever."""
     global _work
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:

@@ -75,8 +75,7 @@ def prepare(spec: NgramFilter, candidates: Candidates, items: Sequence[Query]) -
     def check(candidate: Candidate) -> Drop | None:
         if _key(candidate) not in frequent.holders:
             return None
-        batch = _batch([candidate], spec)
-        found = find(batch)
+        found = find(_batch([candidate], spec))
         places = np.minimum(
             np.searchsorted(frequent.hashes, found.hashes), len(frequent.hashes) - 1
         )
@@ -84,7 +83,7 @@ def prepare(spec: NgramFilter, candidates: Candidates, items: Sequence[Query]) -
         if not len(held):
             return None
         start = int(found.starts[held[0]])
-        shown = made_of.shown(batch.texts[0], start, start + spec.n)
+        shown = made_of.shown(_text(candidate.response.text), start, start + spec.n)
         return Drop("frequent", f"{frequent.counts[places[held[0]]]} x {shown[:200]}")
 
     return check
@@ -155,7 +154,7 @@ def _slots(hashes: Hashes, n_slots: int) -> Indices:
 
 def _windows(batch: Batch, *, spec: NgramFilter, made_of: Unit) -> Windows:
     """The n-grams of a batch; the same one in another scope has another hash."""
-    units = made_of.cut(batch.texts)
+    units = made_of.cut(list(map(_text, batch.texts)))
     found = windows(units.hashes, units.texts, spec.n)
     if spec.scope != "dataset":
         scopes = np.array(batch.scopes, np.uint64)
@@ -186,7 +185,7 @@ def _batches(candidates: Iterator[Candidate], spec: NgramFilter) -> Iterator[Bat
 
 def _batch(candidates: Sequence[Candidate], spec: NgramFilter) -> Batch:
     scopes = [_scope(_SCOPES[spec.scope](candidate)) for candidate in candidates]
-    return Batch(list(map(_key, candidates)), list(map(_text, candidates)), scopes)
+    return Batch(list(map(_key, candidates)), [one.response.text for one in candidates], scopes)
 
 
 _SCOPES: dict[str, Callable[[Candidate], str]] = {
@@ -206,8 +205,8 @@ def _processes() -> int:
     return int(os.environ.get("SOURCEWISE_WORKERS") or len(os.sched_getaffinity(0)))
 
 
-def _text(candidate: Candidate) -> str:
-    return functools.reduce(lambda text, tag: text.replace(tag, " "), TAGS, candidate.response.text)
+def _text(response: str) -> str:
+    return functools.reduce(lambda text, tag: text.replace(tag, " "), TAGS, response)
 
 
 def _key(candidate: Candidate) -> Key:

@@ -15,13 +15,14 @@ class PerplexityFilter(Section):
     """Drops responses above `max` (paper §5); `per_teacher` replaces it for the teachers it names.
 
     `quantile` drops, besides, what lies above that quantile of the candidates of its teacher: each loses
-    the same share.
+    the same share. `scorer` is a model of section perplexity; null is its first.
     """
 
     filter: Literal["perplexity"]
     max: Positive | None = None
     per_teacher: dict[str, Positive] = {}
     quantile: Fraction | None = None
+    scorer: str | None = None
 
     @model_validator(mode="after")
     def _a_limit(self) -> Self:

@@ -11,8 +11,8 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from sourcewise.params.base import Section, Whole
-from sourcewise.params.datasets import Dataset, Filter
-from sourcewise.params.distill import Distill, Perplexity, Teacher, Verifiers
+from sourcewise.params.datasets import Dataset, Filter, NgramFilter, PerplexityFilter
+from sourcewise.params.distill import Distill, Scorer, Scorers, Teacher, Verifiers
 from sourcewise.params.models import Pretrain
 from sourcewise.params.queries import Benchmark, Cleaning, Decontaminate, Source
 from sourcewise.params.rates import Rates
@@ -37,7 +37,7 @@ class Params(Section):
     teachers: Annotated[dict[Name, Teacher], Field(min_length=1)]
     distill: Distill
     verifiers: Verifiers
-    perplexity: Perplexity
+    perplexity: Scorers
     filters: dict[Name, Filter]
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     train: Train
@@ -66,6 +66,16 @@ class Params(Section):
                 raise ValueError(
                     f"clean.order: {name!r} joins the shards of {joins!r}, so it stands right behind it"
                 )
+        models = {scorer.model: scorer for scorer in self.scorers}
+        for name, one in self.filters.items():
+            if isinstance(one, PerplexityFilter) and one.scorer is not None:
+                _known(f"filters.{name}.scorer", one.scorer, models)
+            made_here = isinstance(one, NgramFilter) and self._makes(one.tokenizer)
+            if made_here:
+                raise ValueError(
+                    f"filters.{name}.tokenizer is made by this pipeline, and datasets do not wait for "
+                    "models: name a hub's model or a folder of your own"
+                )
         for name, dataset in self.datasets.items():
             where = f"datasets.{name}"
             for teacher in (*dataset.teachers, *dataset.solved_by):
@@ -89,6 +99,15 @@ class Params(Section):
         if self.report.reference is not None:
             _known("report.reference", self.report.reference, self.students)
         return self
+
+    @property
+    def scorers(self) -> tuple[Scorer, ...]:
+        """The models that score responses, the first one first."""
+        return self.perplexity if isinstance(self.perplexity, tuple) else (self.perplexity,)
+
+    def _makes(self, model: str | None) -> bool:
+        folder, _, name = (model or "").rpartition("/")
+        return folder == "models/pretrained" and name in self.models
 
     def _joined(self, owner: str) -> list[str]:
         return [name for name, source in self.sources.items() if source.shards == owner]
@@ -138,8 +157,12 @@ def parse(content: dict[str, Any], *, name: str) -> Params:
 
 def _explain(entry: Any) -> str:
     loc = [str(part) for part in entry["loc"]]
-    # A filter's kind, by which its model is chosen, is no part of its key.
-    key = ".".join(loc[:2] + loc[3:] if loc[:1] == ["filters"] and len(loc) > 3 else loc)
+    # A filter's kind, by which its model is chosen, is no part of its key; nor that of `perplexity`.
+    if loc[:1] == ["filters"] and len(loc) > 3:
+        loc = loc[:2] + loc[3:]
+    elif loc[:1] == ["perplexity"]:
+        loc = loc[:1] + loc[2:]
+    key = ".".join(loc)
     if entry["type"] == "extra_forbidden":
         return f"unknown key {key}{_nearest(loc[-1], _keys_beside(loc))}"
     if entry["type"] == "missing":

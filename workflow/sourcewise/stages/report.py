@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -204,6 +204,12 @@ def _responses(distilled: Distilled, attempt: int) -> Iterator[Response]:
         yield from tables.read(distilled.responses(attempt, shard), Response)
 
 
+def _by_first_scorer(rows: Iterable[Perplexity]) -> Iterator[Perplexity]:
+    """Of the rows of each attempt, which stand together, the first."""
+    for _, same in groupby(rows, key=lambda row: (row.query_id, row.attempt)):
+        yield next(same)
+
+
 def _teacher(
     distilled: Distilled, categories: Mapping[str, str], stop_score: float
 ) -> TeacherNumbers:
@@ -216,7 +222,7 @@ def _teacher(
             stop_score=stop_score,
         )
     for shard in distilled.shards:
-        rows = tables.read(distilled.perplexity(shard), Perplexity)
+        rows = _by_first_scorer(tables.read(distilled.perplexity(shard), Perplexity))
         teacher.add_perplexities(rows, categories)
     return teacher
 
