@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sourcewise import pretrained
-from sourcewise.corpus.tokens import Hashes, Indices, mixed, tokens, words
+from sourcewise.corpus.tokens import Hashes, Indices, hashed, mixed, words
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -51,8 +51,7 @@ def unit(name: str, tokenizer: str | None, revision: str | None) -> Unit:
 
 
 def _words(texts: Sequence[str]) -> Cut:
-    found = tokens(texts)
-    return Cut(found.hashes, found.texts)
+    return Cut(*hashed(texts))
 
 
 def _blanks(texts: Sequence[str]) -> Cut:
