@@ -166,7 +166,7 @@ def make(folder: Path) -> Made:
     Qwen2ForCausalLM(config).save_pretrained(model)
     words.save_pretrained(model)
     draw = Random(1)
-    said = words(vocabulary_text())["input_ids"]
+    said = words("\n".join(vocabulary_text()))["input_ids"]
     texts = []
     for n in (lengths(RESPONSES) // SHORTER + 1).tolist():
         start = draw.randrange(max(1, len(said) - n))
