@@ -32,6 +32,15 @@ def test_parameters_cannot_be_changed_after_reading(content: dict[str, Any]) -> 
         params.seed = 8  # type: ignore[misc]
 
 
+def test_a_second_scorer_stands_behind_the_first(content: dict[str, Any]) -> None:
+    first = content["perplexity"]
+    assert [scorer.model for scorer in parse(content, name="-").scorers] == [first["model"]]
+    content["perplexity"] = [first, OTHER]
+    content["filters"]["perplexity"]["scorer"] = "owner/other"
+    models = [scorer.model for scorer in parse(content, name="-").scorers]
+    assert models == [first["model"], "owner/other"]
+
+
 def _teacher(content: dict[str, Any]) -> dict[str, Any]:
     return next(iter(content["teachers"].values()))
 
@@ -40,7 +49,47 @@ def _rename(mapping: dict[str, Any], old: str, new: str) -> None:
     mapping[new] = mapping.pop(old)
 
 
+def _match(content: dict[str, Any], **lengths_of: str | None) -> None:
+    content["filters"]["matched"] = {
+        "filter": "lengths",
+        "edges": [10, 99],
+        "shares": "matched",
+        "seed": 1,
+    }
+    for name, other in lengths_of.items():
+        content["datasets"][name] |= {"filters": ["matched"], "lengths_of": other}
+
+
+OTHER = {"model": "owner/other", "revision": "main", "max_tokens": 99}
 MISTAKES = [
+    (
+        "unknown key of the scorer",
+        lambda c: c["perplexity"].update(max_token=3),
+        r"unknown key perplexity\.max_token; did you mean 'max_tokens'\?",
+    ),
+    (
+        "unknown key of a second scorer",
+        lambda c: c.update(perplexity=[c["perplexity"], {**OTHER, "max_token": 3}]),
+        r"unknown key perplexity\.1\.max_token; did you mean 'max_tokens'\?",
+    ),
+    (
+        "a scorer twice",
+        lambda c: c.update(perplexity=[OTHER, OTHER]),
+        r"perplexity: names one of \['owner/other', 'owner/other'\] twice",
+    ),
+    ("no scorer", lambda c: c.update(perplexity=[]), r"perplexity: .*at least 1 item"),
+    (
+        "unknown scorer of a filter",
+        lambda c: c["filters"]["perplexity"].update(scorer="models/pretrained/scored"),
+        r"filters\.perplexity\.scorer: .*did you mean 'models/pretrained/scorer'\?",
+    ),
+    (
+        "tokenizer made here",
+        lambda c: c["filters"]["ngram"].update(
+            unit="tokens", tokenizer="models/pretrained/scorer", revision="local"
+        ),
+        r"filters\.ngram\.tokenizer is made by this pipeline",
+    ),
     (
         "unknown key",
         lambda c: c["distill"].update(max_atempts=3),
@@ -192,6 +241,21 @@ MISTAKES = [
         "a source that stands apart from those whose shards it joins",
         lambda c: c["clean"].update(order=["multi_turn", "arithmetic", "code", "instruction"]),
         r"clean\.order: 'multi_turn' joins the shards of 'arithmetic', so it stands right behind it",
+    ),
+    (
+        "lengths of a dataset that waits for this one",
+        lambda c: _match(c, terse="steps", steps="terse"),
+        r"datasets\.terse\.lengths_of: terse waits for steps waits for terse",
+    ),
+    (
+        "lengths of a dataset that no filter takes over",
+        lambda c: c["datasets"]["terse"].update(lengths_of="steps"),
+        r"datasets\.terse\.lengths_of .* no filter does; set it null",
+    ),
+    (
+        "a filter that takes over the lengths of none",
+        lambda c: _match(c, terse=None),
+        r"datasets\.terse\.lengths_of .* the filter 'matched' needs it",
     ),
     (
         "epochs and steps",

@@ -31,6 +31,7 @@ COMMANDS = {
     "ledger": "sourcewise.commands.ledger",
     "forecast": "sourcewise.commands.forecast",
     "export": "sourcewise.commands.export",
+    "serve": "sourcewise.commands.serve",
     "view": "sourcewise.commands.view",
 }
 

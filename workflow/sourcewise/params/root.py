@@ -11,7 +11,13 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from sourcewise.params.base import Section, Whole
-from sourcewise.params.datasets import Dataset, Filter, NgramFilter, PerplexityFilter
+from sourcewise.params.datasets import (
+    Dataset,
+    Filter,
+    LengthsFilter,
+    NgramFilter,
+    PerplexityFilter,
+)
 from sourcewise.params.distill import Distill, Scorer, Scorers, Teacher, Verifiers
 from sourcewise.params.models import Pretrain
 from sourcewise.params.queries import Benchmark, Cleaning, Decontaminate, Source
@@ -66,22 +72,14 @@ class Params(Section):
                 raise ValueError(
                     f"clean.order: {name!r} joins the shards of {joins!r}, so it stands right behind it"
                 )
-        models = {scorer.model: scorer for scorer in self.scorers}
-        for name, one in self.filters.items():
-            if isinstance(one, PerplexityFilter) and one.scorer is not None:
-                _known(f"filters.{name}.scorer", one.scorer, models)
-            made_here = isinstance(one, NgramFilter) and self._makes(one.tokenizer)
-            if made_here:
-                raise ValueError(
-                    f"filters.{name}.tokenizer is made by this pipeline, and datasets do not wait for "
-                    "models: name a hub's model or a folder of your own"
-                )
+        self._filters()
         for name, dataset in self.datasets.items():
             where = f"datasets.{name}"
             for teacher in (*dataset.teachers, *dataset.solved_by):
                 _known(f"{where}.teachers", teacher, self.teachers)
             for filter_name in dataset.filters:
                 _known(f"{where}.filters", filter_name, self.filters)
+            self._lengths(name, dataset)
             if dataset.min_score is not None and dataset.min_score > self.distill.stop_score:
                 raise ValueError(
                     f"{where}.min_score is {dataset.min_score}, but the loop stops at distill.stop_score "
@@ -105,12 +103,46 @@ class Params(Section):
         """The models that score responses, the first one first."""
         return self.perplexity if isinstance(self.perplexity, tuple) else (self.perplexity,)
 
-    def _makes(self, model: str | None) -> bool:
-        folder, _, name = (model or "").rpartition("/")
-        return folder == "models/pretrained" and name in self.models
+    def _filters(self) -> None:
+        """A filter's scorer is one of `perplexity`; its tokenizer is not made here."""
+        scorers = {scorer.model: scorer for scorer in self.scorers}
+        made = {f"models/pretrained/{name}" for name in self.models}
+        for name, one in self.filters.items():
+            if isinstance(one, PerplexityFilter) and one.scorer is not None:
+                _known(f"filters.{name}.scorer", one.scorer, scorers)
+            if isinstance(one, NgramFilter) and one.tokenizer in made:
+                raise ValueError(
+                    f"filters.{name}.tokenizer is made by this pipeline, and datasets do not wait for "
+                    "models: name a hub's model or a folder of your own"
+                )
+
+    def _lengths(self, name: str, dataset: Dataset) -> None:
+        """A recipe whose lengths are matched names another dataset, which does not wait for this one."""
+        where = f"datasets.{name}.lengths_of"
+        matched = [one for one in dataset.filters if _is_matched(self.filters[one])]
+        if bool(matched) != (dataset.lengths_of is not None):
+            raise ValueError(
+                f"{where} names the dataset whose lengths a filter with 'shares: matched' takes over: "
+                + (
+                    f"the filter {matched[0]!r} needs it"
+                    if matched
+                    else "no filter does; set it null"
+                )
+            )
+        seen, other = [name], dataset.lengths_of
+        while other is not None:
+            _known(where, other, self.datasets)
+            if other in seen:
+                raise ValueError(f"{where}: {' waits for '.join([*seen, other])}")
+            seen.append(other)
+            other = self.datasets[other].lengths_of
 
     def _joined(self, owner: str) -> list[str]:
         return [name for name, source in self.sources.items() if source.shards == owner]
+
+
+def _is_matched(spec: Filter) -> bool:
+    return isinstance(spec, LengthsFilter) and spec.shares == "matched"
 
 
 def _known(where: str, name: str, known: dict[str, Any]) -> None:
