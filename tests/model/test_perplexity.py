@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
@@ -354,10 +352,28 @@ def test_a_row_for_each_scorer_the_first_first(scorer: Path, tmp_path: Path) -> 
     assert rows[2].perplexity != pytest.approx(rows[3].perplexity, rel=1e-2)
 
 
+# A job that is killed as soon as anything stands in the records; it writes there after each batch.
+KILLED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from sourcewise.__main__ import main
+from sourcewise.stages import perplexity
+
+def watch(path):
+    while not path.exists() or not path.stat().st_size:
+        time.sleep(0.0005)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+threading.Thread(target=watch, args=(Path(sys.argv[1]),), daemon=True).start()
+perplexity.SECONDS_HELD = 0
+main(["perplexity", *sys.argv[2:]])
+"""
+
+
 def test_a_job_killed_with_kill_9_goes_on_where_it_was_and_ends_with_the_same_bytes(
     scorer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    n = 500
+    n = 300
     tables.write(
         tmp_path / "queries.parquet",
         Query,
@@ -387,7 +403,7 @@ def test_a_job_killed_with_kill_9_goes_on_where_it_was_and_ends_with_the_same_by
         )
         return out.read_bytes()
 
-    command = [sys.executable, "-m", "sourcewise", "perplexity"]
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "killed/queries.scores")]
     command += ["--queries", str(tmp_path / "queries.parquet")]
     command += [f"--{name}={path}" for name, path in tables_of.items()]
     command += ["--perplexity", settings.model_dump_json(), "--ledger", str(tmp_path / "killed")]
@@ -401,11 +417,7 @@ def test_a_job_killed_with_kill_9_goes_on_where_it_was_and_ends_with_the_same_by
         weights = weights_of(str(scorer), "main", engine="transformers")
         return scored.key(weights=weights, max_tokens=512, query_id=query_id, attempt=1, text=text)
 
-    with subprocess.Popen(command) as job:
-        while not (done := records()):
-            assert job.poll() is None, "the job ended before it could be killed"
-            time.sleep(0.02)
-        os.kill(job.pid, signal.SIGKILL)
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     done = records()
     assert 0 < done < n
     assert not (tmp_path / "killed.parquet").exists()
