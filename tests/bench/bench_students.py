@@ -14,15 +14,18 @@ from collections.abc import Iterator
 
 import students_ngram
 import students_packing
+import students_perplexity
 from figure import Figure, print_table
 
-PARTS = ("ngram", "packing")
+PARTS = ("ngram", "packing", "perplexity")
 
 
 def figures(parts: list[str], n_responses: int) -> Iterator[Figure]:
     """The rows of the table, as they are measured."""
     if "packing" in parts:
         yield from students_packing.figures()
+    if "perplexity" in parts:
+        yield from students_perplexity.figures()
     if "ngram" in parts:
         yield from students_ngram.figures(n_responses)
 

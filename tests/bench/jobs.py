@@ -44,5 +44,5 @@ def job(stage: str, **options: object) -> list[str]:
     words = [stage]
     for name, value in options.items():
         values = value if isinstance(value, list) else [value]
-        words += [f"--{name}", *map(str, values)]
+        words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return words

@@ -83,6 +83,7 @@ def filtering(folder: Path) -> list[str]:
         queries=folder / "manifest.json",
         teachers=[folder / TEACHER / "manifest.json"],
         benchmarks=[],
+        lengths_of=[],
         out=folder / "examples.parquet",
         rejects=folder / "rejects.parquet",
         card=folder / "card.json",

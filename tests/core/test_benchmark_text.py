@@ -33,7 +33,7 @@ def _query(text: str, source: str = "train") -> Query:
 def _candidate(text: str, asked: str = "Give me a word problem.") -> Candidate:
     query = _query(asked)
     response = Response(query.query_id, 1, "a", text, "stop", 10, 5, 1, "vllm", "main")
-    return Candidate(query, response, 1.0, None)
+    return Candidate(query, response, 1.0, {})
 
 
 def _drop(text: str, asked: str = "Give me a word problem.") -> Drop | None:

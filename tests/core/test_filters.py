@@ -64,7 +64,8 @@ def _candidate(
     ppl: float | None = 2.0,
 ) -> Candidate:
     query = _query(roles=roles)
-    return Candidate(query, _response(query, text, teacher, n_tokens), 1.0, ppl)
+    perplexities = {} if ppl is None else {"first": ppl, "second": 10 - ppl}
+    return Candidate(query, _response(query, text, teacher, n_tokens), 1.0, perplexities)
 
 
 def _all(*candidates: Candidate) -> Candidates:
@@ -188,8 +189,8 @@ def test_a_missing_perplexity_is_an_error_and_no_pass() -> None:
         perplexity.prepare(PPL, _all(), ())(_candidate(ppl=None))
 
 
-def _ngrams(n: int, max_count: int, *texts: str) -> list[str]:
-    spec = NgramFilter(filter="ngram", n=n, max_count=max_count)
+def _ngrams(n: int, max_count: int, *texts: str, **more: Any) -> list[str]:
+    spec = NgramFilter(filter="ngram", n=n, max_count=max_count, **more)
     candidates = [_candidate(text) for text in texts]
     check = ngram.prepare(spec, _all(*candidates), ())
     return [text for text, c in zip(texts, candidates, strict=True) if check(c) is not None]
@@ -200,12 +201,22 @@ def _of_lengths(*n_tokens: int, teacher: str = "a", first: int = 0) -> list[Cand
     made = []
     for number, n in enumerate(n_tokens, start=first):
         query = _query(f"Question {number}")
-        made.append(Candidate(query, _response(query, GOOD, teacher, n), 1.0, float(n)))
+        made.append(Candidate(query, _response(query, GOOD, teacher, n), 1.0, {"s": float(n)}))
     return made
 
 
 def _kept(check: Check, candidates: list[Candidate]) -> list[Candidate]:
     return [candidate for candidate in candidates if check(candidate) is None]
+
+
+def test_a_filter_names_its_scorer_and_takes_the_first_else() -> None:
+    low, high = _candidate(ppl=1.0), _candidate(ppl=8.0)
+    for scorer, kept in ((None, [low]), ("first", [low]), ("second", [high])):
+        spec = PerplexityFilter(filter="perplexity", max=5.0, scorer=scorer)
+        assert _kept(perplexity.prepare(spec, _all(), ()), [low, high]) == kept
+    spec = PerplexityFilter(filter="perplexity", max=5.0, scorer="third")
+    with pytest.raises(ValueError, match="no perplexity by third"):
+        perplexity.prepare(spec, _all(), ())(low)
 
 
 def test_at_a_quantile_each_teacher_loses_the_same_share() -> None:
@@ -280,10 +291,16 @@ def test_budgets_of_one_seed_draw_the_same_queries() -> None:
     assert len(drawn[0]) == 5
 
 
+NGRAM = {"filter": "ngram", "n": 3, "max_count": 2}
+
+
 @pytest.mark.parametrize(
     ("given_keys", "message"),
     [
         ({"filter": "perplexity"}, "'max', 'quantile' or both"),
+        ({**NGRAM, "unit": "tokens"}, "belong to 'unit' tokens"),
+        ({**NGRAM, "unit": "tokens", "tokenizer": "a/b"}, "belong to 'unit' tokens"),
+        ({**NGRAM, "tokenizer": "a/b", "revision": "main"}, "belong to 'unit' tokens"),
         ({"filter": "lengths", "edges": (5, 2), "shares": None, "seed": 1}, "must ascend"),
         ({"filter": "lengths", "edges": (2, 5), "shares": (1.0,), "seed": 1}, "1 'shares' for 2"),
         ({"filter": "lengths", "edges": (2,), "shares": (0.0,), "seed": 1}, "all 0"),
@@ -317,6 +334,40 @@ def test_signs_are_no_part_of_an_ngram() -> None:
 
 def test_a_response_shorter_than_the_ngram_stays() -> None:
     assert _ngrams(20, 1, "a b", "a b", "") == []
+
+
+def test_an_ngram_counts_once_a_response_where_repeats_do_not() -> None:
+    assert _ngrams(2, 1, "a b a b", "c d", repeats=False) == []
+    assert _ngrams(2, 1, "a b a b", "c a b", repeats=False) == ["a b a b", "c a b"]
+
+
+def test_words_between_whitespace_keep_case_signs_and_commands() -> None:
+    texts = ["A b, c", "a B c", "A b,  c"]
+    assert _ngrams(2, 1, *texts) == texts
+    assert _ngrams(2, 1, *texts, unit="whitespace") == ["A b, c", "A b,  c"]
+
+
+@pytest.mark.parametrize(
+    ("scope", "dropped"),
+    [("dataset", [0, 1, 2, 3]), ("teacher", [0, 1, 2]), ("category", [0, 2, 3])],
+)
+def test_an_ngram_is_counted_within_its_scope(scope: Any, dropped: list[int]) -> None:
+    candidates = []
+    for n, (teacher, category) in enumerate(["am", "ac", "am", "bm"]):
+        query = _query(f"Question {n}", category=category)
+        candidates.append(Candidate(query, _response(query, "a b c", teacher), 1.0, {}))
+    spec = NgramFilter(filter="ngram", n=3, max_count=2, scope=scope)
+    kept = _kept(ngram.prepare(spec, _all(*candidates), ()), candidates)
+    assert [n for n, one in enumerate(candidates) if one not in kept] == dropped
+
+
+@pytest.mark.parametrize("unit", ["words", "whitespace"])
+def test_processes_of_their_own_count_the_same(unit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ngram, "BATCH", 9)
+    monkeypatch.setenv("SOURCEWISE_WORKERS", "3")
+    texts = [f"{n} x y z {n}" for n in range(20)] + [f"v{n} w{n}" for n in range(20)]
+    assert _ngrams(2, 20, *texts, unit=unit) == []
+    assert _ngrams(2, 19, *texts, unit=unit) == texts[:20]
 
 
 def test_the_frequent_ngram_and_its_count_are_kept() -> None:

@@ -32,6 +32,15 @@ def test_parameters_cannot_be_changed_after_reading(content: dict[str, Any]) -> 
         params.seed = 8  # type: ignore[misc]
 
 
+def test_a_second_scorer_stands_behind_the_first(content: dict[str, Any]) -> None:
+    first = content["perplexity"]
+    assert [scorer.model for scorer in parse(content, name="-").scorers] == [first["model"]]
+    content["perplexity"] = [first, OTHER]
+    content["filters"]["perplexity"]["scorer"] = "owner/other"
+    models = [scorer.model for scorer in parse(content, name="-").scorers]
+    assert models == [first["model"], "owner/other"]
+
+
 def _teacher(content: dict[str, Any]) -> dict[str, Any]:
     return next(iter(content["teachers"].values()))
 
@@ -51,7 +60,36 @@ def _match(content: dict[str, Any], **lengths_of: str | None) -> None:
         content["datasets"][name] |= {"filters": ["matched"], "lengths_of": other}
 
 
+OTHER = {"model": "owner/other", "revision": "main", "max_tokens": 99}
 MISTAKES = [
+    (
+        "unknown key of the scorer",
+        lambda c: c["perplexity"].update(max_token=3),
+        r"unknown key perplexity\.max_token; did you mean 'max_tokens'\?",
+    ),
+    (
+        "unknown key of a second scorer",
+        lambda c: c.update(perplexity=[c["perplexity"], {**OTHER, "max_token": 3}]),
+        r"unknown key perplexity\.1\.max_token; did you mean 'max_tokens'\?",
+    ),
+    (
+        "a scorer twice",
+        lambda c: c.update(perplexity=[OTHER, OTHER]),
+        r"perplexity: names one of \['owner/other', 'owner/other'\] twice",
+    ),
+    ("no scorer", lambda c: c.update(perplexity=[]), r"perplexity: .*at least 1 item"),
+    (
+        "unknown scorer of a filter",
+        lambda c: c["filters"]["perplexity"].update(scorer="models/pretrained/scored"),
+        r"filters\.perplexity\.scorer: .*did you mean 'models/pretrained/scorer'\?",
+    ),
+    (
+        "tokenizer made here",
+        lambda c: c["filters"]["ngram"].update(
+            unit="tokens", tokenizer="models/pretrained/scorer", revision="local"
+        ),
+        r"filters\.ngram\.tokenizer is made by this pipeline",
+    ),
     (
         "unknown key",
         lambda c: c["distill"].update(max_atempts=3),

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
+import signal
+import subprocess
+import sys
+from itertools import chain
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import tiny_qwen
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sourcewise import scoring, tables
-from sourcewise.params.distill import Perplexity as Settings
+from sourcewise import scored, tables
+from sourcewise.asking import weights_of
+from sourcewise.params.distill import Scorer, Scorers
+from sourcewise.scoring import pieces, transformers, vllm
 from sourcewise.stages import perplexity as stage
 from sourcewise.tables import Message, Perplexity, Query, Response, Verdict
 
@@ -40,11 +49,18 @@ def by_hand(scorer: Path, rendered: str, response: str) -> float:
 
 
 def score(
-    scorer: Path, names: str, *, max_tokens: int = 512, batch_tokens: int = 4096
-) -> list[scoring.Score]:
-    pairs = [(QUERIES[name], TEXTS[name]) for name in names]
-    limits = {"max_tokens": max_tokens, "batch_tokens": batch_tokens}
-    return sorted(scoring.perplexities(pairs, model=scorer, **limits))
+    scorer: Path,
+    names: str,
+    *,
+    max_tokens: int = 512,
+    batch_tokens: int = 4096,
+    engine: ModuleType = transformers,
+    texts: dict[str, str] = TEXTS,
+) -> list[pieces.Score]:
+    pairs = [(QUERIES[name], texts[name]) for name in names]
+    cut = list(pieces.pieces(pieces.tokenizer_of(scorer), pairs, max_tokens))
+    longest = max(len(piece.tokens) for piece in cut)
+    return sorted(chain(*engine.scores(pieces.batches(cut, batch_tokens), scorer, longest)))
 
 
 def test_perplexity_is_that_of_the_response_and_its_end_of_turn_given_the_query(
@@ -73,15 +89,15 @@ def test_logits_in_slices_give_the_same_perplexity(
     scorer: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [whole] = score(scorer, "b")
-    monkeypatch.setattr(scoring, "HEAD_POSITIONS", 3)
+    monkeypatch.setattr(transformers, "HEAD_POSITIONS", 3)
     [sliced] = score(scorer, "b")
     assert sliced.perplexity == pytest.approx(whole.perplexity, rel=1e-6)
 
 
 def test_a_batch_holds_no_more_tokens_than_it_may_padding_included() -> None:
     lengths = [3, 10, 4, 9, 2, 30]
-    pieces = [scoring.Piece(n, [0] * length, 1, False) for n, length in enumerate(lengths)]
-    made = [[len(piece.tokens) for piece in batch] for batch in scoring.batches(pieces, 20)]
+    cut = [pieces.fit(n, [0] * (length - 1), [0], 99) for n, length in enumerate(lengths)]
+    made = [[len(piece.tokens) for piece in batch] for batch in pieces.batches(cut, 20)]
     assert made == [[30], [10, 9], [4, 3, 2]]
 
 
@@ -92,9 +108,9 @@ def test_a_batch_holds_no_more_tokens_than_it_may_padding_included() -> None:
 def test_a_long_query_loses_its_beginning_before_the_response_loses_anything(
     max_tokens: int, n_prompt: int, n_response: int
 ) -> None:
-    piece = scoring._fit(0, [1, 2, 3, 4, 5, 6], [7, 8], max_tokens)
+    piece = pieces.fit(0, [1, 2, 3, 4, 5, 6], [7, 8], max_tokens)
     expected = [1, 2, 3, 4, 5, 6][6 - n_prompt :] + [7, 8][:n_response]
-    assert (piece.tokens, piece.n_response) == (expected, n_response)
+    assert (piece.tokens.tolist(), piece.n_response) == (expected, n_response)
     assert piece.cut == (max_tokens < 8)
 
 
@@ -148,14 +164,26 @@ def test_whatever_threshold_a_dataset_has_its_attempt_is_scored(tmp_path: Path) 
 
 
 def run(
-    directory: Path, scorer: Path, scores: dict[str, list[float | None]], *, max_tokens: int = 512
+    directory: Path,
+    scorer: Path,
+    scores: dict[str, list[float | None]],
+    *,
+    max_tokens: int = 512,
+    others: Scorers | None = None,
 ) -> Path:
     queries, out = directory / "queries.parquet", directory / "perplexity.parquet"
     known = [Query(q, "s", "math", messages, "{}", "") for q, messages in QUERIES.items()]
     tables.write(queries, Query, known)
     said, judged = rounds(directory, scores)
-    settings = Settings(model=str(scorer), revision="main", max_tokens=max_tokens)
-    stage.run(queries=queries, responses=said, verdicts=judged, perplexity=settings, out=out)
+    scorers = others or Scorer(model=str(scorer), revision="main", max_tokens=max_tokens)
+    stage.run(
+        queries=queries,
+        responses=said,
+        verdicts=judged,
+        perplexity=scorers,
+        ledger=directory / "ledger",
+        out=out,
+    )
     return out
 
 
@@ -206,3 +234,221 @@ def test_a_response_without_query_or_verdict_is_an_error(scorer: Path, tmp_path:
 def test_a_scorer_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"perplexity\.model: no/such/model is not a directory"):
         run(tmp_path, Path("no/such/model"), {"a": [1.0]})
+
+
+def test_vllm_agrees_with_transformers(tmp_path: Path) -> None:
+    # vLLM's attention on CPUs takes heads of 32 numbers and more.
+    model = tiny_qwen.build(tmp_path / "model", hidden_size=64)
+    texts = {**TEXTS, "a": "", "c": "so on and on " * 60}
+    limits = {"max_tokens": 400, "batch_tokens": 500, "texts": texts}
+    ours, theirs = (score(model, "abcab", engine=one, **limits) for one in (transformers, vllm))
+    assert [one.cut for one in ours] == [False, False, True, False, False]
+    for one, other in zip(ours, theirs, strict=True):
+        assert (one.pair, one.n_tokens, one.cut) == (other.pair, other.n_tokens, other.cut)
+        assert one.perplexity == pytest.approx(other.perplexity, rel=1e-3)
+
+
+def test_of_an_empty_response_the_end_of_its_turn_is_scored(scorer: Path) -> None:
+    [result] = score(scorer, "a", texts={"a": ""})
+    rendered = "<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n"
+    assert result.n_tokens == 1
+    assert result.perplexity == pytest.approx(by_hand(scorer, rendered, "<|im_end|>"), rel=1e-5)
+
+
+def test_what_a_tokenizer_cannot_spell_is_not_scored(tmp_path: Path) -> None:
+    model = tiny_qwen.build(tmp_path / "model")
+    file = model / "tokenizer.json"
+    spelled = json.loads(file.read_text())
+    # The bytes of an e with an accent; the tokenizer has no token for what is unknown.
+    for byte in "\u00c3\u00a9":
+        del spelled["model"]["vocab"][byte]
+    file.write_text(json.dumps(spelled))
+    texts = ("n\u00e9", "n", "\u00e9\u00e9", "")
+    left, plain, nothing, empty = (score(model, "a", texts={"a": text})[0] for text in texts)
+    assert (left.perplexity, left.n_tokens) == (plain.perplexity, 2)
+    assert (nothing.perplexity, nothing.n_tokens) == (empty.perplexity, 1)
+
+
+@pytest.mark.parametrize("engine", [transformers, vllm])
+def test_a_token_that_the_model_lacks_is_an_error(tmp_path: Path, engine: ModuleType) -> None:
+    model = tiny_qwen.build(tmp_path / "model", hidden_size=64)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.add_tokens(["surprise"])
+    tokenizer.save_pretrained(model)
+    with pytest.raises(ValueError, match=r"writes token 261, its model knows 261 tokens"):
+        score(model, "a", texts={"a": "a surprise"}, engine=engine)
+
+
+def test_a_text_beyond_the_positions_of_the_scorer_is_an_error(
+    scorer: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(
+        ValueError, match=r"a text has 1,0\d\d tokens, .* reads 512 .*lower max_tok"
+    ):
+        score(scorer, "a", max_tokens=2000, texts={"a": "x" * 1000})
+
+
+def test_a_text_without_any_likelihood_is_infinitely_perplexing() -> None:
+    piece = pieces.fit(0, [1], [2, 3], 9)
+    assert pieces.score(piece, 1e6).perplexity == math.inf
+    assert math.isnan(pieces.score(piece, math.nan).perplexity)
+
+
+def said_of(capsys: pytest.CaptureFixture[str]) -> tuple[int, int]:
+    """How many responses the last run had to score, and how many it found."""
+    found = re.search(r"([\d,]+) of ([\d,]+) responses to be scored", capsys.readouterr().err)
+    assert found is not None
+    missing, every = (int(number.replace(",", "")) for number in found.groups())
+    return missing, every - missing
+
+
+def test_a_further_round_scores_only_what_is_new_and_ends_with_the_same_bytes(
+    scorer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, both = {"a": [0.0], "b": [0.5], "c": [0.0]}, {"a": [0.0, 1.0], "b": [0.5], "c": [0, 1.0]}
+    (tmp_path / "grown").mkdir()
+    (tmp_path / "whole").mkdir()
+    run(tmp_path / "grown", scorer, first)
+    assert said_of(capsys) == (3, 0)
+    grown = run(tmp_path / "grown", scorer, both)
+    assert said_of(capsys) == (2, 3)
+    whole = run(tmp_path / "whole", scorer, both)
+    assert said_of(capsys) == (5, 0)
+    assert grown.read_bytes() == whole.read_bytes()
+
+
+def test_scored_again_is_what_depends_on_what_changed_and_without_a_model_if_nothing_does(
+    scorer: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scores: dict[str, list[float | None]] = {"a": [1.0], "b": [1.0]}
+    before = run(tmp_path, scorer, scores).read_bytes()
+    said_of(capsys)
+    assert run(tmp_path, scorer, scores).read_bytes() == before
+    assert said_of(capsys) == (0, 2)
+    # Another text under the same attempt, another limit, other weights.
+    with monkeypatch.context() as other:
+        other.setitem(TEXTS, "a", "3")
+        run(tmp_path, scorer, scores)
+    assert said_of(capsys) == (1, 1)
+    run(tmp_path, scorer, scores, max_tokens=300)
+    assert said_of(capsys) == (2, 0)
+    run(tmp_path, tiny_qwen.build(tmp_path / "other", tied=True), scores)
+    assert said_of(capsys) == (2, 0)
+
+
+def test_a_row_for_each_scorer_the_first_first(scorer: Path, tmp_path: Path) -> None:
+    neutral = tiny_qwen.build(tmp_path / "neutral", tied=True)
+    both = tuple(Scorer(model=str(one), revision="-", max_tokens=99) for one in (scorer, neutral))
+    out = run(tmp_path, scorer, {"b": [1.0], "a": [1.0]}, others=both)
+    rows = list(tables.read(out, Perplexity))
+    assert [(row.query_id, Path(row.scorer)) for row in rows] == [
+        *(("a", scorer), ("a", neutral), ("b", scorer), ("b", neutral))
+    ]
+    [alone] = score(neutral, "b")
+    assert rows[3].perplexity == pytest.approx(alone.perplexity, rel=1e-4)
+    assert rows[2].perplexity != pytest.approx(rows[3].perplexity, rel=1e-2)
+
+
+# A job that is killed as soon as anything stands in the records; it writes there after each batch.
+KILLED = """
+import os, signal, sys, threading, time
+from pathlib import Path
+from sourcewise.__main__ import main
+from sourcewise.stages import perplexity
+
+def watch(path):
+    while not path.exists() or not path.stat().st_size:
+        time.sleep(0.0005)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+threading.Thread(target=watch, args=(Path(sys.argv[1]),), daemon=True).start()
+perplexity.SECONDS_HELD = 0
+main(["perplexity", *sys.argv[2:]])
+"""
+
+
+def test_a_job_killed_with_kill_9_goes_on_where_it_was_and_ends_with_the_same_bytes(
+    scorer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    n = 300
+    tables.write(
+        tmp_path / "queries.parquet",
+        Query,
+        [Query(f"{i:032x}", "s", "math", QUERIES["a"], "{}", "") for i in range(n)],
+    )
+    texts = [f"{i} " + "and so on " * (i % 40) for i in range(n)]
+    rows = [response(f"{i:032x}", 1, text) for i, text in enumerate(texts)]
+    tables.write(tmp_path / "1.responses.parquet", Response, rows)
+    tables.write(
+        tmp_path / "1.verdicts.parquet",
+        Verdict,
+        [verdict(f"{i:032x}", 1, 1.0) for i in range(n)],
+    )
+
+    settings = Scorer(model=str(scorer), revision="main", max_tokens=512)
+    tables_of = {name: tmp_path / f"1.{name}.parquet" for name in ("responses", "verdicts")}
+
+    def go_on(name: str) -> bytes:
+        out = tmp_path / f"{name}.parquet"
+        stage.run(
+            queries=tmp_path / "queries.parquet",
+            responses=(tables_of["responses"],),
+            verdicts=(tables_of["verdicts"],),
+            perplexity=settings,
+            ledger=tmp_path / name,
+            out=out,
+        )
+        return out.read_bytes()
+
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "killed/queries.scores")]
+    command += ["--queries", str(tmp_path / "queries.parquet")]
+    command += [f"--{name}={path}" for name, path in tables_of.items()]
+    command += ["--perplexity", settings.model_dump_json(), "--ledger", str(tmp_path / "killed")]
+    command += ["--out", str(tmp_path / "killed.parquet")]
+
+    def records() -> int:
+        keys = [key(f"{i:032x}", text) for i, text in enumerate(texts)]
+        return len(scored.known(tmp_path / "killed", keys))
+
+    def key(query_id: str, text: str) -> bytes:
+        weights = weights_of(str(scorer), "main", engine="transformers")
+        return scored.key(weights=weights, max_tokens=512, query_id=query_id, attempt=1, text=text)
+
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    done = records()
+    assert 0 < done < n
+    assert not (tmp_path / "killed.parquet").exists()
+    with (tmp_path / "killed/queries.scores").open("ab") as torn:
+        torn.write(b"\xabSW1\x07\x00")
+    capsys.readouterr()
+    killed = go_on("killed")
+    told = capsys.readouterr().err
+    assert f"{n - done:,} of {n:,} responses to be scored" in told
+    assert "a batch cut short by a crash was dropped (6 bytes at the end)" in told
+    assert killed == go_on("undisturbed")
+
+
+def test_a_damaged_record_is_scored_again(
+    scorer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = run(tmp_path, scorer, {"a": [1.0], "b": [1.0]}).read_bytes()
+    said_of(capsys)
+    [records] = (tmp_path / "ledger").glob("*.scores")
+    content = bytearray(records.read_bytes())
+    content[-3] ^= 1
+    records.write_bytes(content)
+    assert run(tmp_path, scorer, {"a": [1.0], "b": [1.0]}).read_bytes() == before
+    assert said_of(capsys) == (2, 0)
+
+
+def test_an_engine_that_does_not_exist_is_named(
+    scorer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCEWISE_SCORING", "vlm")
+    with pytest.raises(
+        ValueError, match="SOURCEWISE_SCORING is 'vlm': set it to transformers or vl"
+    ):
+        run(tmp_path, scorer, {"a": [1.0]})

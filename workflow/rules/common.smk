@@ -303,6 +303,14 @@ def dataset_filters(wildcards):
     )
 
 
+def dataset_python(wildcards):
+    """Only the environment of models has tokenizers, by which a filter of n-grams may count."""
+    filters = [PARAMS.filters[n] for n in PARAMS.datasets[wildcards.dataset].filters]
+    return HUB_OR_FILES[
+        any(f.filter == "ngram" and f.unit == "tokens" for f in filters)
+    ]
+
+
 def dataset_benchmarks(wildcards):
     """What the benchmarks ask, where a filter of the recipe looks for it in responses."""
     filters = PARAMS.datasets[wildcards.dataset].filters

@@ -40,7 +40,7 @@ rule filter:
     conda:
         "../../envs/workflow.yaml"
     resources:
-        python=WORKFLOW,
+        python=dataset_python,
     params:
         dataset=P("dataset@{dataset}", "datasets.{dataset}"),
         filters=dataset_filters,

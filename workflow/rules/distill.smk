@@ -60,7 +60,7 @@ rule perplexity:
         queries="data/queries/corpus/{shard}.parquet",
         responses=rounds("responses"),
         verdicts=rounds("verdicts"),
-        scorer=own_model(PARAMS.perplexity.model),
+        scorers=[file for scorer in PARAMS.scorers for file in own_model(scorer.model)],
     output:
         perplexity="data/distill/{teacher}/perplexity/{shard}.parquet",
     log:
@@ -71,11 +71,12 @@ rule perplexity:
         python=MODEL,
     params:
         perplexity=P("distill@{teacher}", "perplexity"),
-        code=CODE("distill@{teacher}", "stages.perplexity"),
+        code=CODE("distill@{teacher}", "stages.perplexity", "scoring"),
+        ledger="data/distill/{teacher}/ledger",
     shell:
         "{resources.python} -m sourcewise perplexity --queries {input.queries} --responses {input.responses}"
         " --verdicts {input.verdicts} --perplexity {params.perplexity:q}"
-        " --out {output.perplexity} > {log} 2>&1"
+        " --ledger {params.ledger} --out {output.perplexity} > {log} 2>&1"
 
 
 rule distill_manifest:

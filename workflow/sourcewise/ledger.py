@@ -17,8 +17,6 @@ import hashlib
 import itertools
 import json
 import operator
-import os
-import shutil
 import sys
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -27,7 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sourcewise import segment
-from sourcewise.lock import FileLock
+from sourcewise.appending import Appender
 from sourcewise.segment import Block, Gap
 
 SUFFIX = ".ledger"
@@ -219,28 +217,8 @@ def _precedence(record: Record) -> tuple[str, str]:
     return record.created, hashlib.sha256(content.encode()).hexdigest()
 
 
-class Writer:
+class Writer(Appender):
     """Appends attempts to one segment; raises RuntimeError where another process is writing to it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._lock = FileLock(path.with_name(f".{path.name}.lock"))
-
-    def __enter__(self) -> Writer:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock.acquire()
-        _detach(self._path)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        _drop_torn_tail(self._path, self._file)
-        # The name of a new segment is safe only when its directory is on the disk too.
-        directory = os.open(self._path.parent, os.O_RDONLY)
-        os.fsync(directory)
-        os.close(directory)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._file)
-        self._lock.release()
 
     def append(self, records: Iterable[Record]) -> None:
         """Writes a batch and returns when it is on the disk; a batch that fails leaves nothing behind."""
@@ -248,19 +226,9 @@ class Writer:
         parts = list(iter(lambda: list(itertools.islice(waiting, BLOCK_RECORDS)), []))
         if len(parts) > 1:
             with ThreadPoolExecutor(2) as pool:
-                left = memoryview(b"".join(pool.map(_block, parts)))
+                self.write(pool.map(_block, parts))
         else:
-            left = memoryview(b"".join(map(_block, parts)))
-        before = os.fstat(self._file).st_size
-        try:
-            while left:
-                left = left[os.write(self._file, left) :]
-            os.fsync(self._file)
-        except OSError as error:
-            os.ftruncate(self._file, before)
-            raise OSError(
-                error.errno, f"{error.strerror}, attempts not kept", str(self._path)
-            ) from None
+            self.write(map(_block, parts))
 
 
 _FIELDS = [f.name for f in dataclasses.fields(Record) if f.name not in ("key", "text")]
@@ -286,23 +254,6 @@ def _unpack(keys: Sequence[bytes], content: bytes) -> list[Record]:
         Record(key=key.hex(), text=text, **dict(zip(columns, row, strict=True)))
         for key, text, row in zip(keys, texts, rows, strict=True)
     ]
-
-
-def _detach(path: Path) -> None:
-    """A segment that is a link into somebody's cache (DVC's, say) is replaced by a copy of its own."""
-    if path.is_symlink() or (path.exists() and path.stat().st_nlink > 1):
-        copy = path.with_name(f".{path.name}.copy")
-        shutil.copyfile(path, copy)
-        copy.replace(path)
-
-
-def _drop_torn_tail(path: Path, file: int) -> None:
-    for part in segment.scan(file):
-        if isinstance(part, Gap) and part.torn:
-            os.ftruncate(file, part.offset)
-            _report(
-                f"{path}: a batch cut short by a crash was dropped ({part.length} bytes at the end)"
-            )
 
 
 def _report(message: str) -> None:

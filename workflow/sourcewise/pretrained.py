@@ -29,10 +29,25 @@ def locate(key: str, model: str, revision: str) -> Path:
 
     Raises ValueError, naming the parameter `key`, where there is no such model.
     """
-    directory = Path(model)
-    if directory.is_dir():
-        _check(key, directory)
-        return directory
+    directory = _directory(key, model, revision, EVERYTHING)
+    _check(key, directory)
+    return directory
+
+
+def tokenizer_file(key: str, model: str, revision: str) -> Path:
+    """The tokenizer.json of a model, of which nothing else is downloaded.
+
+    Raises ValueError, naming the parameter `key`, where there is none.
+    """
+    file = _directory(key, model, revision, TOKENIZER) / "tokenizer.json"
+    if not file.is_file():
+        raise ValueError(f"{key}: {model} has no tokenizer.json: choose a model that has one")
+    return file
+
+
+def _directory(key: str, model: str, revision: str, patterns: Sequence[str]) -> Path:
+    if Path(model).is_dir():
+        return Path(model)
     if not re.fullmatch(r"[\w.-]+/[\w.-]+", model):
         raise ValueError(
             f"{key}: {model} is not a directory: make it first, or name a hub id (owner/name)"
@@ -40,14 +55,12 @@ def locate(key: str, model: str, revision: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        found = snapshot_download(model, revision=revision, allow_patterns=list(EVERYTHING))
+        return Path(snapshot_download(model, revision=revision, allow_patterns=list(patterns)))
     except Exception as error:  # the hub's client raises a dozen unrelated types
         raise ValueError(
             f"{key}: {model} is not a directory here, and revision {revision!r} of that name could not be "
             f"had from the hub ({type(error).__name__}: {str(error).splitlines()[0]})"
         ) from None
-    _check(key, Path(found))
-    return Path(found)
 
 
 def files(directory: Path, patterns: Sequence[str] = EVERYTHING) -> list[Path]:

@@ -128,11 +128,13 @@ class Asks:
                 scored += asked.accepted
         scoring = reading.job("perplexity", place)
         if scoring in reading.stale:
+            scorers = json.loads(scoring.params.perplexity)
+            n_scorers = len(scorers) if isinstance(scorers, list) else 1
             tables = [str(path) for path in scoring.input.verdicts]
             if all(map(reading.sure, tables)):
-                self._scored.add(measured.selectable(tables))
+                self._scored.add(n_scorers * measured.selectable(tables))
             else:
-                self._scored.add(scored)
+                self._scored.add(n_scorers * scored)
                 self._scored.expect(asked.reason, at_most=asked.at_most)
 
     def _first(self, queries: str, shard: str) -> Open | None:

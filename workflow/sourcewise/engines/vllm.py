@@ -2,7 +2,7 @@
 
 Tensor and pipeline parallelism come from `$SOURCEWISE_TENSOR_PARALLEL` and `$SOURCEWISE_PIPELINE_PARALLEL`;
 the data-parallel unit is the shard, one job each. On a machine without a GPU the CPU build runs, whose
-traps are avoided in `_cpu_arguments` and `_prepare_environment`.
+traps are avoided in `_cpu_arguments` and `prepare_environment`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def complete(
     system: str | None,
 ) -> Iterator[Batch]:
     """Yields requests as they end; those in flight at a time are bounded."""
-    _prepare_environment(model)
+    prepare_environment(model)
     with lean_imports():
         from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
@@ -66,7 +66,7 @@ def complete(
         return
     longest = max(len(prompt.ids) + prompt.room for prompt in fitting)
     with lean_imports():
-        engine = _start(model, revision, config, longest)
+        engine = start(model, revision, config, longest)
     try:
         yield from _run(engine, fitting, sampling, sorted(stop_tokens(tokenizer, generation)))
     finally:
@@ -116,11 +116,11 @@ def _completion(output: Any, prompt: Prompt) -> tuple[Request, Completion]:
     return prompt.request, completion
 
 
-def _prepare_environment(model: str) -> None:
+def prepare_environment(model: str) -> None:
     """Must run before vLLM is imported; what the user set stays."""
     prepare(model)
     quiet = {"VLLM_NO_USAGE_STATS": "1", "VLLM_LOGGING_LEVEL": "ERROR"}
-    if not _has_gpu():
+    if not has_gpu():
         # Two engines at work side by side would bind their threads to the same cores.
         quiet["VLLM_CPU_OMP_THREADS_BIND"] = "nobind"
         # A process of its own for the scheduler costs a second start of everything.
@@ -129,13 +129,15 @@ def _prepare_environment(model: str) -> None:
         os.environ.setdefault(name, value)
 
 
-def _has_gpu() -> bool:
+def has_gpu() -> bool:
+    """Whether the build for GPUs runs."""
     import torch
 
     return torch.cuda.is_available()
 
 
-def _start(model: str, revision: str, config: Any, longest: int) -> Any:
+def start(model: str, revision: str, config: Any, longest: int, *, dtype: str | None = None) -> Any:
+    """An engine for requests of up to `longest` tokens, what is written included."""
     from vllm.engine.arg_utils import EngineArgs
     from vllm.v1.engine.llm_engine import LLMEngine
 
@@ -148,7 +150,10 @@ def _start(model: str, revision: str, config: Any, longest: int) -> Any:
         pipeline_parallel_size=int(os.environ.get("SOURCEWISE_PIPELINE_PARALLEL", "1")),
         disable_log_stats=True,
         use_tqdm_on_load=False,
-        **({} if _has_gpu() else _cpu_arguments(config, longest)),
+        **(
+            ({} if has_gpu() else _cpu_arguments(config, longest))
+            | ({} if dtype is None else {"dtype": dtype})
+        ),
     )
     return LLMEngine.from_engine_args(arguments)
 

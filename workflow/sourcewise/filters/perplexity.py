@@ -19,10 +19,10 @@ def prepare(spec: PerplexityFilter, candidates: Candidates, items: Sequence[Quer
 
     Raises ValueError at a candidate without a perplexity: kept or dropped, it would be a guess.
     """
-    quantiles = {} if spec.quantile is None else _quantiles(candidates, spec.quantile)
+    quantiles = {} if spec.quantile is None else _quantiles(candidates, spec, spec.quantile)
 
     def check(candidate: Candidate) -> Drop | None:
-        teacher, perplexity = candidate.response.teacher, _perplexity(candidate)
+        teacher, perplexity = candidate.response.teacher, _perplexity(candidate, spec)
         limit = spec.per_teacher.get(teacher, spec.max)
         # Written so that a perplexity that is not a number is dropped too.
         if limit is not None and not perplexity <= limit:
@@ -34,11 +34,11 @@ def prepare(spec: PerplexityFilter, candidates: Candidates, items: Sequence[Quer
     return check
 
 
-def _quantiles(candidates: Candidates, share: float) -> dict[str, float]:
+def _quantiles(candidates: Candidates, spec: PerplexityFilter, share: float) -> dict[str, float]:
     """The quantile of each teacher's candidates, one of their values; what is no number counts as high."""
     found: defaultdict[str, list[float]] = defaultdict(list)
     for candidate in candidates():
-        perplexity = _perplexity(candidate)
+        perplexity = _perplexity(candidate, spec)
         found[candidate.response.teacher].append(inf if isnan(perplexity) else perplexity)
     return {
         teacher: float(np.quantile(values, share, method="inverted_cdf"))
@@ -46,11 +46,14 @@ def _quantiles(candidates: Candidates, share: float) -> dict[str, float]:
     }
 
 
-def _perplexity(candidate: Candidate) -> float:
-    if candidate.perplexity is None:
+def _perplexity(candidate: Candidate, spec: PerplexityFilter) -> float:
+    """That of the filter's scorer."""
+    found = candidate.perplexity if spec.scorer is None else candidate.perplexities.get(spec.scorer)
+    if found is None:
         response = candidate.response
         raise ValueError(
             f"{response.teacher}, query {response.query_id}, attempt {response.attempt} has no "
-            "perplexity: run the stage perplexity for this teacher again"
+            f"perplexity{'' if spec.scorer is None else f' by {spec.scorer}'}: run the stage perplexity for "
+            "this teacher again"
         )
-    return candidate.perplexity
+    return found

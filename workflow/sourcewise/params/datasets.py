@@ -15,13 +15,14 @@ class PerplexityFilter(Section):
     """Drops responses above `max` (paper §5); `per_teacher` replaces it for the teachers it names.
 
     `quantile` drops, besides, what lies above that quantile of the candidates of its teacher: each loses
-    the same share.
+    the same share. `scorer` is a model of section perplexity; null is its first.
     """
 
     filter: Literal["perplexity"]
     max: Positive | None = None
     per_teacher: dict[str, Positive] = {}
     quantile: Fraction | None = None
+    scorer: str | None = None
 
     @model_validator(mode="after")
     def _a_limit(self) -> Self:
@@ -31,11 +32,28 @@ class PerplexityFilter(Section):
 
 
 class NgramFilter(Section):
-    """Drops responses with an n-gram of tokens seen more than `max_count` times in the dataset (paper §5)."""
+    """Drops responses with an n-gram seen more than `max_count` times (paper §5, which says no more).
+
+    `unit`: words as decontamination cuts them, words between whitespace, or tokens of `tokenizer` (a folder
+    or a hub's name) at `revision`. `scope`: counted over the dataset, or over each teacher's or category's
+    responses for itself. `repeats` false counts an n-gram once a response.
+    """
 
     filter: Literal["ngram"]
     n: Count
     max_count: Count
+    unit: Literal["words", "whitespace", "tokens"] = "words"
+    tokenizer: str | None = None
+    revision: str | None = None
+    scope: Literal["dataset", "teacher", "category"] = "dataset"
+    repeats: bool = True
+
+    @model_validator(mode="after")
+    def _a_tokenizer(self) -> Self:
+        named = {self.tokenizer is not None, self.revision is not None}
+        if named != {self.unit == "tokens"}:
+            raise ValueError("'tokenizer' and 'revision' belong to 'unit' tokens, and only to it")
+        return self
 
 
 class StructureFilter(Section):

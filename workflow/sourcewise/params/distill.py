@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 
 from sourcewise.params.base import Count, Fraction, Positive, Sampling, Section
 from sourcewise.params.judge import Judge
@@ -180,9 +180,32 @@ class Verifiers(Section):
     dialogue: Rater | None
 
 
-class Perplexity(Section):
-    """The causal model that scores a response given its query, and the longest text it reads (tokens)."""
+class Scorer(Section):
+    """A causal model that scores a response given its query, and the longest text it reads (tokens)."""
 
     model: str
     revision: str
-    max_tokens: Count
+    max_tokens: Annotated[int, Field(ge=2)]
+
+
+def _one_or_several(given: object) -> str:
+    return "several" if isinstance(given, list | tuple) else "one"
+
+
+def _different(scorers: tuple[Scorer, ...]) -> tuple[Scorer, ...]:
+    names = [scorer.model for scorer in scorers]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"names one of {names} twice: rows and filters tell scorers by their model"
+        )
+    return scorers
+
+
+# One scorer, or several in a list; the first is the one that a filter takes and reports show.
+Scorers = Annotated[
+    Annotated[Scorer, Tag("one")]
+    | Annotated[
+        tuple[Scorer, ...], Field(min_length=1), AfterValidator(_different), Tag("several")
+    ],
+    Discriminator(_one_or_several),
+]

@@ -11,8 +11,14 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from sourcewise.params.base import Section, Whole
-from sourcewise.params.datasets import Dataset, Filter, LengthsFilter
-from sourcewise.params.distill import Distill, Perplexity, Teacher, Verifiers
+from sourcewise.params.datasets import (
+    Dataset,
+    Filter,
+    LengthsFilter,
+    NgramFilter,
+    PerplexityFilter,
+)
+from sourcewise.params.distill import Distill, Scorer, Scorers, Teacher, Verifiers
 from sourcewise.params.models import Pretrain
 from sourcewise.params.queries import Benchmark, Cleaning, Decontaminate, Source
 from sourcewise.params.rates import Rates
@@ -37,7 +43,7 @@ class Params(Section):
     teachers: Annotated[dict[Name, Teacher], Field(min_length=1)]
     distill: Distill
     verifiers: Verifiers
-    perplexity: Perplexity
+    perplexity: Scorers
     filters: dict[Name, Filter]
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     train: Train
@@ -66,6 +72,7 @@ class Params(Section):
                 raise ValueError(
                     f"clean.order: {name!r} joins the shards of {joins!r}, so it stands right behind it"
                 )
+        self._filters()
         for name, dataset in self.datasets.items():
             where = f"datasets.{name}"
             for teacher in (*dataset.teachers, *dataset.solved_by):
@@ -99,6 +106,24 @@ class Params(Section):
         graded = {name: one for name, one in self.benchmarks.items() if one.graded}
         for benchmark in experiment.benchmarks:
             _known(f"{where}.benchmarks", benchmark, graded)
+
+    @property
+    def scorers(self) -> tuple[Scorer, ...]:
+        """The models that score responses, the first one first."""
+        return self.perplexity if isinstance(self.perplexity, tuple) else (self.perplexity,)
+
+    def _filters(self) -> None:
+        """A filter's scorer is one of `perplexity`; its tokenizer is not made here."""
+        scorers = {scorer.model: scorer for scorer in self.scorers}
+        made = {f"models/pretrained/{name}" for name in self.models}
+        for name, one in self.filters.items():
+            if isinstance(one, PerplexityFilter) and one.scorer is not None:
+                _known(f"filters.{name}.scorer", one.scorer, scorers)
+            if isinstance(one, NgramFilter) and one.tokenizer in made:
+                raise ValueError(
+                    f"filters.{name}.tokenizer is made by this pipeline, and datasets do not wait for "
+                    "models: name a hub's model or a folder of your own"
+                )
 
     def _lengths(self, name: str, dataset: Dataset) -> None:
         """A recipe whose lengths are matched names another dataset, which does not wait for this one."""
@@ -173,8 +198,12 @@ def parse(content: dict[str, Any], *, name: str) -> Params:
 
 def _explain(entry: Any) -> str:
     loc = [str(part) for part in entry["loc"]]
-    # A filter's kind, by which its model is chosen, is no part of its key.
-    key = ".".join(loc[:2] + loc[3:] if loc[:1] == ["filters"] and len(loc) > 3 else loc)
+    # A filter's kind, by which its model is chosen, is no part of its key; nor that of `perplexity`.
+    if loc[:1] == ["filters"] and len(loc) > 3:
+        loc = loc[:2] + loc[3:]
+    elif loc[:1] == ["perplexity"]:
+        loc = loc[:1] + loc[2:]
+    key = ".".join(loc)
     if entry["type"] == "extra_forbidden":
         return f"unknown key {key}{_nearest(loc[-1], _keys_beside(loc))}"
     if entry["type"] == "missing":

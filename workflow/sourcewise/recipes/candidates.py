@@ -9,7 +9,7 @@ Drop.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from sourcewise.drop import Drop
 from sourcewise.tables import Query, Response
@@ -17,12 +17,17 @@ from sourcewise.tables import Query, Response
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Candidate:
-    """A selected response with its query; `perplexity` is None where none was computed."""
+    """A selected response with its query; `perplexities` are by scorer, the first scorer's first."""
 
     query: Query
     response: Response
     score: float | None
-    perplexity: float | None
+    perplexities: Mapping[str, float]
+
+    @property
+    def perplexity(self) -> float | None:
+        """That of the first scorer; None where none was computed."""
+        return next(iter(self.perplexities.values()), None)
 
 
 Check = Callable[[Candidate], Drop | None]

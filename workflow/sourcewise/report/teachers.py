@@ -111,7 +111,9 @@ class TeacherNumbers:
             self._answered(columns, shard, responses, attempt)
         places = self._places(shard, perplexities)
         accepted = columns.accepted_at[places] == _numpy(perplexities, "attempt")
-        columns.perplexity[places[accepted]] = _numpy(perplexities, "perplexity")[accepted]
+        # Written last to first: of an attempt's rows the first scorer's comes first, and stays.
+        found = _numpy(perplexities, "perplexity")[accepted]
+        columns.perplexity[places[accepted][::-1]] = found[::-1]
         self.shards.append(columns)
 
     def _judged(self, columns: Columns, shard: Queries, table: pa.Table, attempt: int) -> None:

@@ -163,7 +163,7 @@ class _Joined:
                         f"selected {', '.join(map(str, key))} has no response: run select again"
                     )
                 yield Candidate(
-                    queries[row.query_id], responses[key], row.score, perplexities.get(key)
+                    queries[row.query_id], responses[key], row.score, perplexities.get(key, {})
                 )
                 progress.advance()
         if missing:
@@ -184,10 +184,10 @@ class _Joined:
 
     def _texts(
         self, shard: str, rows: list[Selected]
-    ) -> tuple[dict[Key, Response], dict[Key, float]]:
+    ) -> tuple[dict[Key, Response], dict[Key, dict[str, float]]]:
         wanted = {(row.teacher, row.query_id, row.attempt) for row in rows}
         responses: dict[Key, Response] = {}
-        perplexities: dict[Key, float] = {}
+        perplexities: dict[Key, dict[str, float]] = {}
         for teacher, attempt in sorted({(row.teacher, row.attempt) for row in rows}):
             for response in tables.read(
                 self.distilled[teacher].responses(attempt, shard), Response
@@ -197,7 +197,8 @@ class _Joined:
                     responses[key] = response
         for teacher in sorted({row.teacher for row in rows}):
             for scored in tables.read(self.distilled[teacher].perplexity(shard), Perplexity):
-                perplexities[teacher, scored.query_id, scored.attempt] = scored.perplexity
+                key = (teacher, scored.query_id, scored.attempt)
+                perplexities.setdefault(key, {})[scored.scorer] = scored.perplexity
         return responses, perplexities
 
 

@@ -92,7 +92,8 @@ def _attempts(
     verdicts = tables.of_query(Verdict, teacher.tables([shard], "verdicts"), query_id)
     perplexities = tables.of_query(Perplexity, teacher.perplexities([shard]), query_id)
     judged = {one.attempt: one for one in verdicts}
-    scored = {one.attempt: one for one in perplexities}
+    # The first scorer's row stands first.
+    scored = {one.attempt: one for one in reversed(list(perplexities))}
     for response in sorted(answers, key=lambda one: one.attempt):
         verdict = judged.get(response.attempt)
         score = verdict.score if verdict else None
