@@ -12,17 +12,23 @@ import argparse
 import sys
 from collections.abc import Iterator
 
+import students_loss
 import students_ngram
 import students_packing
+import students_training
 from figure import Figure, print_table
 
-PARTS = ("ngram", "packing")
+PARTS = ("training", "loss", "ngram", "packing")
 
 
 def figures(parts: list[str], n_responses: int) -> Iterator[Figure]:
     """The rows of the table, as they are measured."""
     if "packing" in parts:
         yield from students_packing.figures()
+    if "training" in parts:
+        yield from students_training.figures()
+    if "loss" in parts:
+        yield from students_loss.figures()
     if "ngram" in parts:
         yield from students_ngram.figures(n_responses)
 

@@ -76,6 +76,7 @@ EDITS = [
     Edit("datasets.terse.min_score", 0.8),
     Edit("datasets.second", {"min_score": 0.5}, "terse"),
     Edit("train.learning_rate", 0.002),
+    Edit("train.chat_template", "ours"),
     Edit("students.unverified.seed", 2),
     Edit("students.second", {"dataset": "terse"}, "unverified"),
     Edit("sampling.sampling.temperature", 0.5),
