@@ -101,6 +101,7 @@ def test_packed_and_alone_examples_have_the_same_loss_and_gradients(
 @pytest.mark.parametrize("name", [*BASES, *MIXING])
 def test_a_model_is_asked_whether_it_keeps_packed_examples_apart(name: str, tmp_path: Path) -> None:
     model = load(build(name, tmp_path / "base")).train()
+    add_fused_lm_head(model)
     collate = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)
     if name in MIXING:
         with pytest.raises(

@@ -24,20 +24,21 @@ def check(
 ) -> None:
     """Raises MixedError where changing an example changes what the model makes of the one behind it.
 
-    All processes must call this: with ZeRO-3 each has a share of the weights. `collate` is that of training, so
-    that the model is given what it is given there.
+    All processes must call this: with ZeRO-3 each has a share of the weights. `model` and `collate` are
+    those of TRL's trainer, and are asked as it asks them: DeepSpeed remembers the order in which a model first
+    takes its weights, and TRL's loss does not take those of the last layer as a model on its own would.
     """
     import torch
 
     def ends(tokens: list[int]) -> torch.Tensor:
-        """The logits over the second half of the second example."""
+        """What the second half of the second example is given, as log probabilities."""
         row = {"input_ids": tokens, "labels": tokens, "seq_lengths": [LENGTH, LENGTH]}
         batch = {
             key: value.to(device) if torch.is_tensor(value) else value
             for key, value in collate([row]).items()
-            if key != "labels"
         }
-        return model(**batch, use_cache=False).logits[0, -LENGTH // 2 :].float()
+        told = model(**batch, use_cache=False, fused_lm_head=True).log_probs
+        return told[0, -LENGTH // 2 :].float()
 
     device = next(model.parameters()).device
     draw = torch.Generator().manual_seed(0)
@@ -51,7 +52,7 @@ def check(
     model.train(training)
     if not leaked <= SHARE * own:
         raise MixedError(
-            f"{name} lets examples that share a row see each other (changing one moves the logits of "
-            f"the next by {leaked:.2g}, its own beginning by {own:.2g}): set train.packing to false, or "
+            f"{name} lets examples that share a row see each other (changing one moves the log probabilities "
+            f"of the next by {leaked:.2g}, its own beginning by {own:.2g}): set train.packing to false, or "
             "install the kernels that its layers ask for"
         )
