@@ -58,10 +58,14 @@ def _watched(command: list[str], environment: dict[str, str]) -> tuple[int, bool
         command, env=environment, preexec_fn=_end_with_parent, stderr=subprocess.PIPE
     ) as running:
         assert running.stderr is not None
-        for line in running.stderr:
-            sys.stderr.write(line.decode(errors="replace"))
-            sys.stderr.flush()
-            killed |= KILLED.search(line) is not None
+        try:
+            for line in running.stderr:
+                sys.stderr.write(line.decode(errors="replace"))
+                sys.stderr.flush()
+                killed |= KILLED.search(line) is not None
+        except BaseException:  # leaving would else wait for the training to end
+            running.kill()
+            raise
     return running.returncode, killed or running.returncode == -signal.SIGKILL
 
 
