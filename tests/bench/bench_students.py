@@ -12,12 +12,14 @@ import argparse
 import sys
 from collections.abc import Iterator
 
+import students_loss
 import students_ngram
 import students_packing
 import students_perplexity
+import students_training
 from figure import Figure, print_table
 
-PARTS = ("ngram", "packing", "perplexity")
+PARTS = ("training", "loss", "ngram", "packing", "perplexity")
 
 
 def figures(parts: list[str], n_responses: int) -> Iterator[Figure]:
@@ -26,6 +28,10 @@ def figures(parts: list[str], n_responses: int) -> Iterator[Figure]:
         yield from students_packing.figures()
     if "perplexity" in parts:
         yield from students_perplexity.figures()
+    if "training" in parts:
+        yield from students_training.figures()
+    if "loss" in parts:
+        yield from students_loss.figures()
     if "ngram" in parts:
         yield from students_ngram.figures(n_responses)
 

@@ -13,117 +13,43 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pytest
 import tiny_qwen
 import torch
 from safetensors.torch import load_file
+from small_training import (
+    EXAMPLES,
+    STUDENT,
+    TOO_LONG,
+    Made,
+    example,
+    places,
+    separate_loss,
+    settings,
+    train,
+    written,
+)
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
-from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+)
 
 from sourcewise import tables
-from sourcewise.chat import exchanges
-from sourcewise.params.students import Student, Train
 from sourcewise.progress import Progress
 from sourcewise.stages import train as stage
-from sourcewise.tables import Example, Message
+from sourcewise.tables import Example
 from sourcewise.training import rows
 from sourcewise.training.job import Job, last_checkpoint
 from sourcewise.training.packing import n_filled, training_rows
-from sourcewise.training.sft import attention
 from sourcewise.training.speed import parameters, utilisation
-
-STUDENT = Student(dataset="math", seed=3)
-LENGTHS = (3, 40, 11, 25, 7, 60, 18, 2)
-
-
-def example(number: int, *turns: str) -> Example:
-    roles = ("user", "assistant") * len(turns)
-    messages = [Message(role, text) for role, text in zip(roles, turns, strict=False)]
-    return Example(f"{number:032x}", "math", "t", messages, 1, 1, 1.0, None)
-
-
-EXAMPLES = [example(n, f"{n}+{n}?", f"<think>{'x' * n}</think>{n}") for n in LENGTHS]
-EXAMPLES.append(example(90, "first?", "one", "second?", "<think>y</think>two"))
-TOO_LONG = example(99, "long?", "z" * 200)
-
-
-def settings(base: Path, **changes: Any) -> Train:
-    values = {
-        "base": str(base),
-        "revision": "main",
-        "learning_rate": 1e-2,
-        "warmup_fraction": 0.05,
-        "epochs": 40,
-        "max_steps": None,
-        "max_length": 128,
-        "global_batch": 16,
-        "packing": True,
-        "adam_betas": (0.9, 0.98),
-        "weight_decay": 0.01,
-        "max_grad_norm": 1.0,
-        "precision": "float32",
-        "system": None,
-    }
-    return Train.model_validate(values | changes)
-
-
-class Made(NamedTuple):
-    out: Path
-    loss: Path
-    speed: Path
-    metrics: Path
-
-    def steps(self) -> list[dict[str, str]]:
-        with self.loss.open() as file:
-            return list(csv.DictReader(file))
-
-    def numbers(self) -> dict[str, Any]:
-        return json.loads(self.metrics.read_text())
-
-
-def places(directory: Path) -> Made:
-    return Made(
-        directory / "s",
-        directory / "loss.csv",
-        directory / "speed.csv",
-        directory / "training.json",
-    )
-
-
-def train(directory: Path, base: Path, examples: list[Example] | None, **changes: Any) -> Made:
-    made = places(directory)
-    given: tuple[Path, ...] = ()
-    if examples is not None:
-        given = (directory / "examples.parquet",)
-        tables.write(given[0], Example, examples)
-    stage.run(
-        name="s",
-        train=settings(base, **changes),
-        student=STUDENT if given else Student(dataset=None, seed=3),
-        examples=given,
-        **made._asdict(),
-    )
-    return made
-
-
-def separate_loss(base: Path, examples: list[Example]) -> float:
-    """The mean negative log likelihood of all final responses, each example alone in the model."""
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    total, n = 0.0, 0
-    for one in examples:
-        [(prompt, response)] = exchanges(tokenizer, [one.messages])
-        logits = model(torch.tensor([prompt + response])).logits[0].log_softmax(-1)
-        for place, token in enumerate(response, len(prompt)):
-            total -= logits[place - 1, token].item()
-            n += 1
-    return total / n
 
 
 @pytest.fixture(scope="module")
@@ -171,13 +97,6 @@ def test_packed_examples_do_not_see_each_other(student: Made, base: Path) -> Non
     assert first == pytest.approx(separate_loss(base, EXAMPLES), abs=1e-5)
 
 
-def written(tmp_path: Path, base: Path, examples: list[Example]) -> tuple[Path, list[rows.Row]]:
-    made = list(rows.rows(AutoTokenizer.from_pretrained(base), examples, system=None))
-    path = tmp_path / "rows.arrow"
-    rows.write(path, made, max_length=128, progress=Progress("rows", len(made), "examples"))
-    return path, made
-
-
 def test_training_draws_every_example_once_packed_or_not(base: Path, tmp_path: Path) -> None:
     path, made = written(tmp_path, base, EXAMPLES)
     for packing in (True, False):
@@ -194,40 +113,6 @@ def test_training_draws_every_example_once_packed_or_not(base: Path, tmp_path: P
         assert sorted(found) == sorted((row.input_ids, row.labels) for row in made)
         assert (n_filled(drawn) < len(made)) == packing
         assert len(drawn[0]["input_ids"]) == len(drawn[[0]]["input_ids"][0]) <= 128
-
-
-@pytest.mark.parametrize("tied", [False, True])
-def test_packed_and_alone_examples_have_the_same_loss_and_gradients(
-    tied: bool, tmp_path: Path
-) -> None:
-    """The batches are those of training: its rows, TRL's collator, the attention that it asks for."""
-    base = tiny_qwen.build(tmp_path / "base", tied=tied)
-    path, made = written(tmp_path, base, EXAMPLES)
-    collate = DataCollatorForLanguageModeling(pad_token_id=0, padding_free=True)
-
-    def gradients(batches: list[list[Any]]) -> tuple[float, dict[str, torch.Tensor]]:
-        model = AutoModelForCausalLM.from_pretrained(
-            base, dtype=torch.float32, attn_implementation=attention("float32")
-        )
-        total = 0.0
-        n = sum(label != rows.IGNORED for row in made for label in row.labels)
-        for batch in batches:
-            # As TRL calls it: transformers tells packed examples apart only where it keeps no cache.
-            loss = model(**collate(batch), use_cache=False, num_items_in_batch=n).loss
-            loss.backward()
-            total += loss.item()
-        return total, {name: p.grad for name, p in model.named_parameters()}
-
-    packed = list(training_rows(path, max_length=128, packing=True, multiple_of=16))
-    single = training_rows(path, max_length=128, packing=False, multiple_of=1)
-    assert max(len(row["seq_lengths"]) for row in packed) > 1
-    together = gradients([packed])
-    alone = gradients([[row] for row in single])
-    assert together[0] == pytest.approx(alone[0], abs=1e-5)
-    assert together[0] == pytest.approx(separate_loss(base, EXAMPLES), abs=1e-5)
-    for name, gradient in alone[1].items():
-        assert gradient.abs().max() > 1e-3, name
-        torch.testing.assert_close(together[1][name], gradient, rtol=0, atol=1e-5)
 
 
 def test_training_says_what_it_did(student: Made) -> None:
@@ -392,6 +277,26 @@ def test_two_processes_take_the_steps_of_one(
     assert losses[-1] < losses[0] - 1
 
 
+@pytest.mark.slow
+def test_an_optimizer_in_the_hosts_memory_takes_the_same_steps(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settings that ship, but for DeepSpeed's own Adam, which would be compiled for minutes first."""
+    losses = []
+    for name in ("zero1", "zero2_offload", "zero3_offload"):
+        shipped = json.loads(stage.DEEPSPEED.with_name(f"{name}.json").read_text())
+        sharding = tmp_path / f"{name}.json"
+        sharding.write_text(json.dumps({**shipped, "zero_force_ds_cpu_optimizer": False}))
+        monkeypatch.setenv("SOURCEWISE_DEEPSPEED", str(sharding))
+        (tmp_path / name).mkdir()
+        made = train(tmp_path / name, base, MANY, **(FIFTY | {"max_steps": 4}))
+        losses.append([float(step["loss"]) for step in made.steps()])
+    assert len(losses[0]) == 4
+    assert losses[0][-1] < losses[0][0]
+    for offloaded in losses[1:]:
+        assert offloaded == pytest.approx(losses[0], abs=1e-5)
+
+
 def test_a_student_without_dataset_is_the_base_unchanged(base: Path, tmp_path: Path) -> None:
     (base / "training.json").write_text("{}")
     made = train(tmp_path, base, None)
@@ -455,6 +360,31 @@ def test_a_loss_that_is_no_number_ends_the_training_and_keeps_the_last_checkpoin
     assert weights.pop("model.embed_tokens.weight").isnan().any(dim=1).sum() == 1
     assert all(tensor.isfinite().all() for tensor in weights.values())
     assert not (tmp_path / "s").exists()
+
+
+def test_a_gradient_that_is_no_number_ends_the_training_though_the_loss_is_finite(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A row of zeros under a norm with almost no epsilon: it is finite, its derivative is not."""
+    base = tiny_qwen.write(tmp_path / "base", Qwen2Config, rms_norm_eps=2e-38)
+    [broken] = AutoTokenizer.from_pretrained(base)("~")["input_ids"]
+    model = AutoModelForCausalLM.from_pretrained(base)
+    with torch.no_grad():
+        model.model.embed_tokens.weight[broken] = 0
+    model.save_pretrained(base)
+    examples = [example(n, f"{n}+{n}?", "<think>so</think>4") for n in range(23)]
+    examples.append(example(99, "~?", "<think>so</think>4"))
+    with pytest.raises(RuntimeError, match="training of s ended with 1"):
+        train(tmp_path, base, examples, packing=False, global_batch=1, epochs=1)
+    said = capfd.readouterr().err
+    found = re.search(
+        r"the gradient of step (\d+) is nan, drawn from (.*); kept: \S*-(\d+)\n", said
+    )
+    assert found, said
+    assert found[2].startswith(f"query {99:032x}, t, attempt 1: look at these examples")
+    assert int(found[3]) < int(found[1])
+    kept = tmp_path / f".s.training/checkpoints/checkpoint-{found[3]}/model.safetensors"
+    assert all(tensor.isfinite().all() for tensor in load_file(kept).values())
 
 
 def test_a_base_with_a_shorter_context_than_the_rows_is_refused(base: Path, tmp_path: Path) -> None:

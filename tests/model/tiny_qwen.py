@@ -1,8 +1,9 @@
-"""A random Qwen2 model with a small ChatML tokenizer, for the tests of training and scoring."""
+"""Random models with a small ChatML tokenizer, for the tests of training and scoring."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 CHAT_TEMPLATE = (
     "{%- for message in messages %}"
@@ -18,14 +19,56 @@ def build(
     tied: bool = False,
     chat_template: str | None = CHAT_TEMPLATE,
     hidden_size: int = 32,
+    n_layers: int = 2,
 ) -> Path:
     """Writes the model as a Hugging Face directory.
 
     Its end of text is not the end of a turn, as in a base model.
     """
+    from transformers import Qwen2Config
+
+    return write(
+        directory,
+        Qwen2Config,
+        chat_template=chat_template,
+        hidden_size=hidden_size,
+        num_hidden_layers=n_layers,
+        tie_word_embeddings=tied,
+    )
+
+
+def write(
+    directory: Path, config: Any, *, chat_template: str | None = CHAT_TEMPLATE, **changes: Any
+) -> Path:
+    """Writes a random model of that class of configurations, which is built with these changes."""
     import torch
+    from transformers import AutoModelForCausalLM
+
+    tokenizer = spelling(chat_template)
+    torch.manual_seed(0)
+    shape = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "max_position_embeddings": 512,
+        "initializer_range": 0.2,
+        "tie_word_embeddings": False,
+        "bos_token_id": None,
+        "pad_token_id": None,
+        "eos_token_id": 0,
+    }
+    AutoModelForCausalLM.from_config(config(**(shape | changes))).save_pretrained(directory)
+    tokenizer.save_pretrained(directory)
+    return directory
+
+
+def spelling(chat_template: str | None) -> Any:
+    """A tokenizer of single bytes and the signs of ChatML."""
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+    from transformers import PreTrainedTokenizerFast
 
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -34,25 +77,9 @@ def build(
     pieces.decoder = decoders.ByteLevel()
     pieces.add_special_tokens([AddedToken(token, special=True) for token in tokens])
     pieces.add_tokens([AddedToken(tag, special=False) for tag in ("<think>", "</think>")])
-    tokenizer = PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(
         tokenizer_object=pieces,
         eos_token="<|endoftext|>",
         pad_token="<|endoftext|>",
         chat_template=chat_template,
     )
-    torch.manual_seed(0)
-    config = Qwen2Config(
-        vocab_size=len(tokenizer),
-        hidden_size=hidden_size,
-        intermediate_size=64,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        max_position_embeddings=512,
-        initializer_range=0.2,
-        tie_word_embeddings=tied,
-        eos_token_id=0,
-    )
-    Qwen2ForCausalLM(config).save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
-    return directory

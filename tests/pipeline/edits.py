@@ -79,6 +79,7 @@ EDITS = [
     Edit("datasets.terse.min_score", 0.8),
     Edit("datasets.second", {"min_score": 0.5}, "terse"),
     Edit("train.learning_rate", 0.002),
+    Edit("train.chat_template", "ours"),
     Edit("students.unverified.seed", 2),
     Edit("students.unverified.base", {"model": "models/pretrained/terse", "revision": "local"}),
     Edit("students.second", {"dataset": "terse"}, "unverified"),

@@ -216,6 +216,11 @@ def forecast_files(wildcards):
     return raw([PARAMS.report.forecast] if PARAMS.report.forecast else [])
 
 
+def template_files(wildcards):
+    chosen = PARAMS.train.chat_template
+    return raw([] if chosen in (None, "ours") else [chosen])
+
+
 def raw(files):
     """Files that nobody makes: what they hold counts (`content`), when they were written does not."""
     return ancient(list(files))
@@ -234,6 +239,7 @@ def declare_raw_files():
     ]
     made = (PARAMS.report.audit, PARAMS.report.forecast)
     named.append(("report", [file for file in made if file]))
+    named += [(f"train@{name}", template_files(None)) for name in PARAMS.students]
     for stage, files in named:
         try:
             DECLARED.inside(stage, files or [])

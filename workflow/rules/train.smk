@@ -5,6 +5,7 @@ rule train:
     input:
         examples=student_examples,
         base=student_base,
+        template=template_files,
     output:
         model="models/students/{student}/fingerprint.json",
         loss="data/students/{student}/loss.csv",
@@ -19,6 +20,7 @@ rule train:
     params:
         train=P("train@{student}", "train"),
         student=P("train@{student}", "students.{student}"),
+        template=content(template_files),
         code=CODE("train@{student}", "stages.train"),
         folder=folder,
     shell:

@@ -10,7 +10,10 @@ from sourcewise.params.base import Count, Fraction, Positive, Sampling, Section,
 
 
 class Train(Section):
-    """SFT settings, the same for every student (paper §7). Batches count packed rows of `max_length` tokens."""
+    """SFT settings, the same for every student (paper §7). Batches count packed rows of `max_length` tokens.
+
+    `chat_template` is null for the base's own, `ours` for ChatML, or a Jinja file under data/raw.
+    """
 
     base: str
     revision: str
@@ -26,6 +29,7 @@ class Train(Section):
     max_grad_norm: Positive
     precision: Literal["float32", "bfloat16"]
     system: str | None
+    chat_template: str | None
 
 
 class Base(Section):

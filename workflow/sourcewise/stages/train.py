@@ -21,7 +21,7 @@ from typing import Any
 
 from sourcewise import pretrained, tables
 from sourcewise.params.students import Student, Train
-from sourcewise.training import launch
+from sourcewise.training import launch, template
 from sourcewise.training.allocation import allocation
 from sourcewise.training.job import Job, last_checkpoint
 from sourcewise.training.model_card import model_card
@@ -56,7 +56,7 @@ def run(
         steps, numbers = outcome(job)
         write(work / "model/README.md", model_card(job, str(student.dataset), numbers))
     else:
-        copy(base, work / "model")
+        copy(base, work / "model", train.chat_template)
         steps, numbers = [], {"student": name, "trained": False, "steps": 0}
     write(loss, table(LOSS, steps))
     write(speed, table(SPEED, steps))
@@ -95,7 +95,7 @@ def describe(
         seed=student.seed,
         base=str(base),
         examples=str(examples[0]),
-        inputs=digests(base, examples[0], deepspeed),
+        inputs=digests(base, examples[0], deepspeed, train.chat_template),
         deepspeed=str(deepspeed),
         processes=processes,
         nodes=given.nodes,
@@ -120,7 +120,9 @@ def check_context(base: Path, max_length: int) -> None:
         )
 
 
-def digests(base: Path, examples: Path, deepspeed: Path) -> dict[str, str]:
+def digests(
+    base: Path, examples: Path, deepspeed: Path, chat_template: str | None
+) -> dict[str, str]:
     """What a checkpoint belongs to, beside the parameters."""
     weights = [
         f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in pretrained.files(base)
@@ -131,6 +133,7 @@ def digests(base: Path, examples: Path, deepspeed: Path) -> dict[str, str]:
     return {
         "base": hashlib.sha256("\n".join(weights).encode()).hexdigest(),
         "examples": rows,
+        "chat_template": template.digest(chat_template),
         "deepspeed": hashlib.sha256(deepspeed.read_bytes()).hexdigest(),
         "packages": " ".join(f"{name}=={importlib.metadata.version(name)}" for name in packages),
     }
@@ -205,12 +208,14 @@ def table(columns: Sequence[str], steps: list[dict[str, Any]]) -> str:
     return text.getvalue()
 
 
-def copy(base: Path, directory: Path) -> None:
-    """The base model's files, byte by byte."""
+def copy(base: Path, directory: Path, chat_template: str | None) -> None:
+    """The base model's files, byte by byte, but for a chat template that it is to be asked with."""
     shutil.rmtree(directory.parent, ignore_errors=True)
     directory.mkdir(parents=True)
     for path in pretrained.files(base):
         shutil.copyfile(path, directory / path.name)
+    if chat_template is not None:
+        template.put(directory, str(template.tokenizer(base, chat_template).chat_template))
 
 
 def write(path: Path, text: str) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 
 from sourcewise import pretrained
 from sourcewise.chat import end_of_turn
+from sourcewise.training import template
 
 
-def save(trainer: Any, tokenizer: Any, base: Path, directory: Path) -> None:
+def save(trainer: Any, tokenizer: Any, base: Path, directory: Path, *, own_template: bool) -> None:
     """Gathers the weights from all processes (which must all call this); the first one writes them.
 
-    The tokenizer is the base's, file by file, but for the token that ends a text.
+    The tokenizer is the base's, file by file, but for the token that ends a text and, without
+    `own_template`, the chat template that it was trained with.
     """
     state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if trainer.args.process_index != 0:
@@ -31,6 +33,8 @@ def save(trainer: Any, tokenizer: Any, base: Path, directory: Path) -> None:
     model.save_pretrained(partial, state_dict=weights)
     for path in pretrained.files(base, pretrained.TOKENIZER):
         shutil.copyfile(path, partial / path.name)
+    if not own_template:
+        template.put(partial, tokenizer.chat_template)
     for name in ("tokenizer_config.json", "special_tokens_map.json"):
         if (partial / name).exists():
             name_end(partial / name, tokenizer.convert_ids_to_tokens(end))

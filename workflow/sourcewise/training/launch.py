@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-from sourcewise.training import sft
+from sourcewise.training import memory, sft
 from sourcewise.training.allocation import allocation, over_nodes
 from sourcewise.training.job import Job
+
+KILLED = re.compile(rb"exitcode\s*: -9\b")
 
 
 def run(job: Job) -> None:
@@ -38,12 +41,35 @@ def run(job: Job) -> None:
             f"--nproc-per-node={job.processes}",
         ]
         command = [sys.executable, *torchrun, *worker]
-    done = subprocess.run(command, env=environment, preexec_fn=_end_with_parent, check=False)
-    if done.returncode:
+    code, killed = _watched(command, environment)
+    if killed:
         raise RuntimeError(
-            f"training of {job.name} ended with {done.returncode}; the reason stands above. "
+            f"a process of the training of {job.name} was killed from outside, as happens where the machine's "
+            f"memory runs out: {memory.advice(job, device=False)}. Run again to continue from there"
+        )
+    if code:
+        raise RuntimeError(
+            f"training of {job.name} ended with {code}; the reason stands above. "
             "Run again to continue from its last checkpoint"
         )
+
+
+def _watched(command: list[str], environment: dict[str, str]) -> tuple[int, bool]:
+    """The exit status, and whether SIGKILL ended a process; of torchrun's only its own report tells that."""
+    killed = False
+    with subprocess.Popen(
+        command, env=environment, preexec_fn=_end_with_parent, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stderr is not None
+        try:
+            for line in running.stderr:
+                sys.stderr.write(line.decode(errors="replace"))
+                sys.stderr.flush()
+                killed |= KILLED.search(line) is not None
+        except BaseException:  # leaving would else wait for the training to end
+            running.kill()
+            raise
+    return running.returncode, killed or running.returncode == -signal.SIGKILL
 
 
 def _end_with_parent() -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from sourcewise import tables
 from sourcewise.progress import Progress
-from sourcewise.training import export, packing, rows, speed
+from sourcewise.training import export, kernels, memory, packing, rows, speed, template
+from sourcewise.training.apart import MixedError
 from sourcewise.training.job import Job, last_checkpoint
 from sourcewise.training.trainer import NotFiniteError, supervised
 
@@ -34,28 +35,30 @@ def main(path: Path) -> None:
     config = configure(job)
 
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(job.base)
     with config.distributed_state.main_process_first():
         try:
+            tokenizer = template.tokenizer(Path(job.base), job.train.chat_template)
             prepare(job, tokenizer)
         except (
             ValueError
         ) as error:  # a mistake in what we were given, not in the code: no traceback
             raise SystemExit(f"train {job.name}: {error}") from None
-    # After the configuration: with ZeRO-3 it makes from_pretrained load each process's share only.
-    model = AutoModelForCausalLM.from_pretrained(
-        job.base,
-        dtype=getattr(torch, job.train.precision),
-        attn_implementation=attention(job.train.precision),
-    )
     try:
-        trainer = fit(job, config, model, tokenizer)
+        trainer = fit(job, config, load(job), tokenizer)
+        own = job.train.chat_template is None
+        export.save(trainer, tokenizer, Path(job.base), job.model, own_template=own)
     except NotFiniteError as error:
         kept = last_checkpoint(job)
         raise SystemExit(f"train {job.name}: {error}; kept: {kept or 'no checkpoint'}") from None
-    export.save(trainer, tokenizer, Path(job.base), job.model)
+    except MixedError as error:
+        raise SystemExit(f"train {job.name}: {error}") from None
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not memory.ran_out(error):
+            raise
+        advice = memory.advice(job, device=torch.cuda.is_available())
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise SystemExit(f"train {job.name}: out of memory ({reason}): {advice}") from None
     if config.process_index == 0:
         record(job, trainer)
     torch.distributed.barrier()
@@ -84,6 +87,7 @@ def configure(job: Job) -> SFTConfig:
         use_cpu=cpu,
         bf16=job.train.precision == "bfloat16",
         gradient_checkpointing=not cpu,
+        use_liger_kernel=kernels.liger(),
         seed=job.seed,
         data_seed=job.seed,
         learning_rate=job.train.learning_rate,
@@ -115,13 +119,21 @@ def configure(job: Job) -> SFTConfig:
     return config
 
 
-def attention(precision: str) -> str:
-    """FlashAttention where it is installed: sdpa keeps packed rows apart by a mask of their length squared."""
+def load(job: Job) -> PreTrainedModel:
+    """The base; after the configuration, which with ZeRO-3 makes each process load its share only."""
     import torch
-    from transformers.utils import is_flash_attn_2_available
+    from transformers import AutoConfig, AutoModelForCausalLM
 
-    flash = torch.cuda.is_available() and precision == "bfloat16" and is_flash_attn_2_available()
-    return "flash_attention_2" if flash else "sdpa"
+    config = AutoConfig.from_pretrained(job.base)
+    model = AutoModelForCausalLM.from_pretrained(
+        job.base,
+        dtype=getattr(torch, job.train.precision),
+        attn_implementation=kernels.attention(config, job.train.precision),
+    )
+    if int(os.environ.get("RANK", "0")) == 0:
+        used = kernels.told(model.config._attn_implementation, with_liger=kernels.liger())
+        print(f"train {job.name}: {used}", file=sys.stderr)
+    return model
 
 
 def without_compilers() -> None:

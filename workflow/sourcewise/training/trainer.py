@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from sourcewise.training import apart
 from sourcewise.training.packing import names
 
 SHOWN = 10
@@ -33,10 +34,11 @@ def supervised(rows: Path, **arguments: Any) -> Any:
         def __init__(self) -> None:
             super().__init__(**arguments)
             self.drawn: list[int] = []
+            self.looked = not self.args.packing
             self.logged, self.n_tokens = time.perf_counter(), 0.0
-            collate = self.data_collator
+            self.collate = self.data_collator
             self.data_collator = lambda rows: {
-                **collate(rows),
+                **self.collate(rows),
                 "members": [number for row in rows for number in row["members"]],
             }
 
@@ -47,6 +49,10 @@ def supervised(rows: Path, **arguments: Any) -> Any:
         def training_step(self, model: Any, inputs: dict[str, Any], *given: Any) -> Any:
             members = inputs.pop("members")
             self.drawn += members
+            if not self.looked:
+                self.looked = True
+                name = type(self.accelerator.unwrap_model(model)).__name__
+                apart.check(model, self.collate, name, n_tokens=len(self.processing_class))
             loss = super().training_step(model, inputs, *given)
             check("loss", loss.item(), members)
             return loss
