@@ -13,6 +13,7 @@ from sourcewise.params.students import Report, Student
 from sourcewise.report.corpus import DatasetNumbers, Step
 from sourcewise.report.published import Agreement
 from sourcewise.report.scores import Comparison, Score
+from sourcewise.report.subsets import Subset
 from sourcewise.report.teachers import TeacherNumbers
 from sourcewise.tables import Contamination
 
@@ -21,6 +22,7 @@ from sourcewise.tables import Contamination
 class Gathered:
     """The sections of params.yaml that the report explains, and the numbers behind it.
 
+    `subsets` are scores without questions in doubt.
     `waterfalls` maps a dataset to its steps; `losses`, `gradients` and `speeds` a student to (step, value),
     `trainings` a student to the content of its training.json; `parameters` is all that stands in the
     provenance. `audit` says how often verifiers err, None where nobody counted; `forecast` what the teachers
@@ -34,6 +36,7 @@ class Gathered:
     students: dict[str, Student]
     scores: list[Score]
     comparisons: list[Comparison]
+    subsets: list[Subset]
     teachers: list[TeacherNumbers]
     agreements: list[Agreement]
     audit: Audit | None

@@ -15,7 +15,10 @@ from sourcewise.report import (
     evidence_templates,
     figures,
     forecasts,
+    power,
     rows,
+    sensitivity,
+    subsets,
     templates,
     verdict,
     wording,
@@ -68,6 +71,14 @@ def render(gathered: Gathered) -> str:
         agreements=[rows.AgreementRow(a, a.share(report.confidence)) for a in gathered.agreements],
         forecasts=forecasts.rows(gathered),
         errors=errors.rows(gathered),
+        power=power.rows(gathered),
+        leads=power.LEADS,
+        corrected=sensitivity.scores(gathered),
+        corrected_pairs=list(sensitivity.pairs(gathered)),
+        whole={
+            (s.benchmark, s.student): s.interval.value if s.interval else None
+            for s in gathered.scores
+        },
         layers=corpus.layers(gathered.evidence),
         listed_pairs=sorted(gathered.evidence, key=_closeness)[:LISTED],
         training_keys=_scalar_keys(gathered.trainings),
@@ -88,13 +99,19 @@ def render(gathered: Gathered) -> str:
 
 def _environment() -> jinja2.Environment:
     loader = jinja2.DictLoader(
-        {"frame": templates.FRAME, "macros": templates.MACROS, "compared": templates.COMPARED}
+        {
+            "frame": templates.FRAME,
+            "macros": templates.MACROS,
+            "compared": templates.COMPARED,
+            "apart": templates.APART,
+        }
         | SECTIONS
     )
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.globals["span"] = wording.span
+    environment.globals["changed"] = subsets.changed
     environment.filters.update(
         percent=_dashed(wording.percent),
         points=wording.points,
