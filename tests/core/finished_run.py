@@ -11,6 +11,7 @@ from sourcewise import tables
 from sourcewise.__main__ import main
 from sourcewise.tables import (
     Contamination,
+    Erratum,
     Example,
     Message,
     Perplexity,
@@ -57,6 +58,8 @@ class Tree:
     audit: Path | None = None
     forecast: Path | None = None
     experiments: Numbers = dataclasses.field(default_factory=dict)
+    others: Numbers = dataclasses.field(default_factory=dict)
+    only: str | None = None
 
     @property
     def data(self) -> Path:
@@ -80,7 +83,7 @@ class Tree:
         origin = {"category": "math", "licence": "CC0",
                   "synthetic": {"task": "arithmetic", "n": 20, "seed": 1}}  # fmt: skip
         benchmark = {"queries": origin, "samples": 4, "suffix": "", "max_tokens": None}
-        return {
+        sections: Numbers = {
             "seed": 7,
             "report": {
                 "confidence": 0.95, "resamples": 1000, "reference": "base", "title": "A & B",
@@ -99,8 +102,13 @@ class Tree:
             "benchmarks": {
                 "exam": benchmark | {"graded": True}, "only_a_target": benchmark | {"graded": False}
             },
-            "others": {"train": {"base": "models/base"}},
+            "others": {"train": {"base": "models/base"}, **self.others},
         }  # fmt: skip
+        if self.only is not None:
+            for name in ("teachers", "datasets", "students"):
+                sections[name] = {self.only: sections[name][self.only]}
+            sections["report"]["reference"] = None
+        return sections
 
     def json(self, path: str, content: object) -> None:
         target = self.data / path
@@ -137,6 +145,12 @@ def write_corpus(tree: Tree, queries: list[Query], *, removed: list[Query]) -> N
     ]  # fmt: skip
     tables.write(folder / "corpus/0000.contamination.parquet", Contamination, evidence)
     tree.json("queries/manifest.json", {"shards": ["0000"], "sources": ["sums"]})
+    write_errata(tree, [])
+
+
+def write_errata(tree: Tree, wrong: list[Query]) -> None:
+    errata = [Erratum(one.query_id, f"name of {one.query_id}", "no answer") for one in wrong]
+    tables.write(tree.data / "benchmark_queries/exam/errata.parquet", Erratum, errata)
 
 
 def write_teacher(tree: Tree, name: str, rounds: list[list[Verdict]]) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from sourcewise.corpus.references import FORMATS, OF_ROWS
+from sourcewise.corpus import livecodebench
+from sourcewise.corpus.references import FORMATS
+from sourcewise.params.queries import OF_ROWS
 
 HUMANEVAL = {
     "prompt": "import math\n\ndef helper(x):\n    return x\n\ndef f(x):\n    '''Doubles.'''\n",
@@ -123,7 +125,8 @@ def test_livecodebench_functions_and_scripts() -> None:
             "assert Solution().solve([1, 2], 'a') == False",
         ],
     }
-    row = {"public_test_cases": json.dumps([STDIN]), "private_test_cases": json.dumps([STDIN])}
+    hidden = _packed(json.dumps([STDIN]))
+    row = {"public_test_cases": json.dumps([STDIN]), "private_test_cases": hidden}
     assert FORMATS["livecodebench"](row) == {
         "call_type": "std",
         "inputs": ["1\n", "1\n"],
@@ -139,11 +142,41 @@ class Harmful:
         return print, ("unpickled",)
 
 
-def test_a_pickle_that_names_a_function_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    row = {"public_test_cases": "[]", "private_test_cases": _packed(Harmful())}
-    with pytest.raises(ValueError, match=r"cannot be unpacked: it names builtins\.print"):
+@pytest.mark.parametrize(
+    ("hidden", "what"),
+    [
+        (_packed(Harmful()), "the pickle holds SHORT_BINUNICODE, but is to be one text"),
+        (_packed([STDIN]), "the pickle holds EMPTY_LIST"),
+        (_packed({"a": "b"}), "the pickle holds EMPTY_DICT"),
+        (_packed(b"bytes"), "the pickle holds SHORT_BINBYTES"),
+        (_packed("no JSON"), "the reference is not JSON"),
+        (_packed("{}"), "not a list of tests"),
+        (_packed(json.dumps([STDIN]))[:-8], "they end too early"),
+        (base64.b64encode(zlib.compress(b"")).decode(), "pickle exhausted"),
+        ("no base64!", "cannot be unpacked"),
+    ],
+)
+def test_hidden_tests_that_are_no_packed_text_of_json_are_refused_unread(
+    hidden: str, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"public_test_cases": json.dumps([STDIN]), "private_test_cases": hidden}
+    with pytest.raises(ValueError, match=what):
         FORMATS["livecodebench"](row)
     assert capsys.readouterr().out == ""
+
+
+def test_hidden_tests_that_unpack_to_too_much_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(livecodebench, "MAX_TEST_BYTES", 1 << 20)
+    row = {"public_test_cases": "[]", "private_test_cases": _packed("1" * (2 << 20))}
+    with pytest.raises(ValueError, match="larger than 1 MiB"):
+        FORMATS["livecodebench"](row)
+
+
+@pytest.mark.parametrize("hidden", [None, "", []])
+def test_a_question_without_hidden_tests_is_not_to_be_scored(hidden: Any) -> None:
+    row = {"public_test_cases": json.dumps([STDIN]), "private_test_cases": hidden}
+    with pytest.raises(livecodebench.MissingTestsError, match="hidden tests are missing"):
+        FORMATS["livecodebench"](row)
 
 
 def test_humaneval_cpp_keeps_declaration_and_test_apart() -> None:
@@ -161,6 +194,6 @@ def test_humaneval_cpp_keeps_declaration_and_test_apart() -> None:
 @pytest.mark.parametrize("name", [name for name in OF_ROWS if name != "ifeval"])
 def test_a_format_of_rows_names_the_column_that_is_missing(name: str) -> None:
     with pytest.raises(ValueError, match=f"no '.*' for format '{name}'"):
-        FORMATS[name]({})
+        FORMATS[name]({"private_test_cases": "[{}]"})
     with pytest.raises(ValueError, match="takes all columns of a row"):
         FORMATS[name]([])

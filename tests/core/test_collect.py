@@ -13,7 +13,7 @@ import pytest
 
 from sourcewise import tables
 from sourcewise.corpus.references import FORMATS
-from sourcewise.params.queries import Columns, Origin
+from sourcewise.params.queries import Columns, Questions
 from sourcewise.stages import collect
 from sourcewise.tables import Message, Query, Reject
 from sourcewise.text import normalise, query_id, query_text, units
@@ -28,7 +28,7 @@ def _collect(
     out, rejects = folder / f"{name}.parquet", folder / f"{name}.rejects.parquet"
     collect.run(
         name=name,
-        origin=Origin.model_validate_json(json.dumps(given)),
+        origin=Questions.model_validate_json(json.dumps(given)),
         seed=7,
         planted=planted,
         out=out,
@@ -436,7 +436,8 @@ def test_a_date_that_is_no_text_is_a_reject_that_can_be_written(tmp_path: Path) 
         date_column="on",
         dates=["2024-10-01", "2025-03-01"],
     )
-    assert (len(queries), [reject.reason for reject in rejects]) == (1, ["outside_dates"])
+    assert (len(queries), [reject.reason for reject in rejects]) == (1, ["malformed_row"])
+    assert "column 'on' holds no ISO date" in rejects[0].value
 
 
 def test_what_a_reject_quotes_is_short(tmp_path: Path) -> None:

@@ -135,3 +135,93 @@ def test_an_audit_that_cannot_be_read_names_its_file(tree: Tree, content: str | 
         tree.audit.write_text(content)
     with pytest.raises(SystemExit, match=r"audit\.json .*sourcewise audit"):
         tree.report()
+
+
+def _exact(n: int, of: int) -> statistics.Interval:
+    return statistics.exact(n, of, 0.95)
+
+
+def test_a_score_without_errors_is_the_share_that_errors_would_turn_into_the_one_measured() -> None:
+    accept, reject = _exact(20, 400), _exact(30, 300)
+    for truth in (0.0, 0.3, 0.97, 1.0):
+        measured = truth * (1 - reject.value) + (1 - truth) * accept.value
+        found = error_rates.corrected(
+            statistics.Interval(measured, measured, measured, 50), accept, reject
+        )
+        assert found is not None
+        assert found.value == pytest.approx(truth, abs=1e-9)
+        assert found.low <= truth + 1e-9
+        assert found.high >= truth - 1e-9
+        assert found.low < found.high
+
+
+def test_a_perfect_verifier_leaves_a_score_as_it_is_and_one_that_guesses_says_nothing() -> None:
+    measured = statistics.wilson(12, 30, 0.95)
+    sure = statistics.Interval(0.0, 0.0, 0.0, 1000)
+    assert error_rates.corrected(measured, sure, sure) == pytest.approx(measured, abs=1e-12)
+    assert error_rates.corrected(measured, _exact(50, 100), _exact(50, 100)) is None
+
+
+def test_intervals_without_errors_cover_the_true_share() -> None:
+    rng = random.Random(5)
+    truth, f, r, n = 0.4, 0.05, 0.1, 200
+    covered = 0
+    for _ in range(400):
+        wrong, right = 150, 150
+        accept = _exact(sum(rng.random() < f for _ in range(wrong)), wrong)
+        reject = _exact(sum(rng.random() < r for _ in range(right)), right)
+        passed = sum(rng.random() < (1 - r if rng.random() < truth else f) for _ in range(n))
+        found = error_rates.corrected(statistics.wilson(passed, n, 0.95), accept, reject)
+        assert found is not None
+        covered += found.low <= truth <= found.high
+    assert 0.93 <= covered / 400 <= 1
+
+
+def test_the_least_lead_is_that_of_the_worst_errors_within_the_intervals() -> None:
+    accept, reject = _exact(2, 100), _exact(3, 100)
+    first, second = 0.8, 0.6
+    corners = [
+        (first - f) / (1 - f - r) - (second - g) / (1 - g - s)
+        for f, g in itertools.product(accept[1:3], repeat=2)
+        for r, s in itertools.product(reject[1:3], repeat=2)
+    ]
+    least = error_rates.least_difference(first, second, accept, reject)
+    assert least == pytest.approx(min(corners), abs=1e-12)
+    assert error_rates.least_difference(first, second, _exact(5, 10), _exact(5, 10)) == -1
+
+
+def _audited(tree: Tree, count: Count) -> None:
+    tree.audit = tree.root / "audit.json"
+    tree.audit.write_text(Audit(min_score=0.9, sets=(count,)).model_dump_json())
+
+
+def test_the_report_says_what_scores_and_verdicts_are_without_the_verifiers_errors(
+    tree: Tree,
+) -> None:
+    _audited(tree, _count(right=1000, wrong=1000, false_accepts=10, false_rejects=10))
+    page, summary = tree.report()
+    good = summary["scores"]["exam"]["good"]
+    assert good["without_verifier_errors"] == pytest.approx((0.95 - 0.01) / 0.98)
+    assert good["without_verifier_errors_low"] < good["score_low"] + 0.01
+    pair = summary["pairs"]["exam"]["good over poor"]
+    assert pair["without_verifier_errors"] == pytest.approx(0.825 / 0.98)
+    assert (pair["least_if_judged_unlike"], pair["survives_verifier_errors"]) == (
+        pytest.approx(0.825, abs=0.03), True
+    )  # fmt: skip
+    assert "Scores without these errors" in page
+    assert "without_verifier_errors" not in summary["scores"]["exam"].get("nobody", {})
+
+
+def test_a_verdict_that_an_unfair_verifier_could_have_made_does_not_survive(tree: Tree) -> None:
+    _audited(tree, _count(right=12, wrong=12, false_accepts=2, false_rejects=2))
+    _, summary = tree.report()
+    pair = summary["pairs"]["exam"]["poor over base"]
+    assert (pair["verdict"], pair["survives_verifier_errors"]) == ("better", False)
+    assert summary["pairs"]["exam"]["good over poor"]["survives_verifier_errors"] is True
+
+
+def test_an_audit_of_another_verifier_says_nothing_of_a_score(tree: Tree) -> None:
+    other = _count(right=10, wrong=10, false_accepts=1, false_rejects=1)
+    _audited(tree, other.model_copy(update={"verifier": "code"}))
+    _, summary = tree.report()
+    assert "without_verifier_errors" not in summary["scores"]["exam"]["good"]

@@ -51,10 +51,10 @@ def test_the_ends_of_an_interval_solve_the_score_equation() -> None:
     means[:10] = 0
     ours = statistics.average(means.tolist(), 640, 0.95)
     mean, between = float(means.mean()), float(stats.sem(means)) ** 2 * 40
-    effective = 40 * (mean * (1 - mean) + 0.02 / 40) / (between + 0.02 / 40)
+    effective = 40 * (mean * (1 - mean) + 0.015 / 40) / (between + 0.015 / 40)
 
     def score(p: float) -> float:
-        return abs(mean - p) / math.sqrt(p * (1 - p) / effective) - stats.t.ppf(0.975, 39)
+        return abs(mean - p) / math.sqrt(p * (1 - p) / effective) - stats.t.ppf(0.975, 78)
 
     assert 40 < effective < 640
     assert ours.low == pytest.approx(optimize.brentq(score, 1e-9, mean, xtol=1e-14), abs=1e-9)
@@ -63,7 +63,7 @@ def test_the_ends_of_an_interval_solve_the_score_equation() -> None:
 
 def test_questions_of_one_sample_get_a_wilson_interval_with_students_quantile() -> None:
     ours = statistics.average([1.0] * 12 + [0.0] * 18, 30, 0.95)
-    confidence = float(2 * stats.norm.cdf(stats.t.ppf(0.975, 29)) - 1)
+    confidence = float(2 * stats.norm.cdf(stats.t.ppf(0.975, 58)) - 1)
     assert ours == pytest.approx(statistics.wilson(12, 30, confidence), abs=1e-9)
 
 
@@ -136,7 +136,6 @@ def difference(
         {str(i): value for i, value in enumerate(first)},
         {str(i): value for i, value in enumerate(second)},
         confidence=0.95,
-        resamples=4000,
         permutations=4000,
         seed=seed,
     )
@@ -147,7 +146,6 @@ def test_only_shared_questions_are_compared() -> None:
         {"a": 1.0, "b": 0.5, "only": 0.0},
         {"a": 0.5, "b": 0.5, "other": 1.0},
         confidence=0.95,
-        resamples=1000,
         permutations=1000,
         seed="s",
     )
@@ -193,6 +191,19 @@ def test_the_difference_and_its_spread_are_those_of_a_paired_t_test() -> None:
     assert (ours.low, ours.high) == pytest.approx((low, high), abs=0.02)
 
 
+def test_an_interval_leans_to_where_single_questions_lie_far_out_and_is_else_students() -> None:
+    lopsided = [0.5] + [0.0] * 28 + [0.0625]
+    ours, mirrored = difference(lopsided, [0.0] * 30), difference([0.0] * 30, lopsided)
+    assert ours is not None
+    assert mirrored is not None
+    assert ours.high - ours.value > 1.5 * (ours.value - ours.low)
+    assert (ours.low, ours.high) == pytest.approx((-mirrored.high, -mirrored.low), abs=1e-12)
+    even = difference([0.25, 0.5, 0.75, 1.0] * 10, [0.5, 0.5, 0.5, 0.5] * 10)
+    assert even is not None
+    low, high = stats.ttest_1samp([-0.25, 0.0, 0.25, 0.5] * 10, 0).confidence_interval(0.95)
+    assert (even.low, even.high) == pytest.approx((low, high), abs=1e-4)
+
+
 def test_one_shared_question_leaves_all_open() -> None:
     ours = difference([1.0], [0.25])
     assert ours is not None
@@ -229,7 +240,7 @@ def test_p_values_are_uniform_under_the_null_where_no_two_differences_are_equal(
 
 
 @pytest.mark.parametrize("n", [12, 60])
-def test_bootstrap_intervals_cover_the_true_difference(n: int) -> None:
+def test_intervals_cover_the_true_difference(n: int) -> None:
     rng = np.random.default_rng(5)
     weak = rng.beta(1, 2, (300, n))
     strong = np.minimum(1, weak + rng.uniform(0, 0.3, (300, n)))
@@ -301,17 +312,88 @@ def test_the_named_number_of_questions_gives_the_promised_power() -> None:
     assert statistics.detectable(0.4, needed, alpha=0.05) == pytest.approx(0.1, abs=0.001)
 
 
+def test_power_is_what_the_detectable_difference_promises() -> None:
+    least = statistics.detectable(0.4, 90, alpha=0.01, luck=0.0005)
+    assert statistics.power(least, 0.4, 90, alpha=0.01, luck=0.0005) == pytest.approx(0.8, abs=1e-6)
+    assert statistics.power(0.0, 0.4, 90, alpha=0.01) == pytest.approx(0.01, abs=1e-9)
+    assert statistics.power(0.1, 0.0, 90, alpha=0.01) == 1.0
+
+
 def test_no_difference_names_no_number_of_questions() -> None:
     same = statistics.Difference(0.0, -0.1, 0.1, 1.0, 30, 0.2)
-    assert statistics.verdict(same, 1.0, alpha=0.05, tests=3) == ("not distinguishable", None, None)
+    found = statistics.verdict(same, 1.0, alpha=0.05, tests=3)
+    assert found == ("not distinguishable", None, None, None)
 
 
 def test_the_verdict_word_follows_the_corrected_p_value() -> None:
     seen = statistics.Difference(0.1, 0.02, 0.18, 0.02, 60, 0.3)
-    assert statistics.verdict(seen, 0.02, alpha=0.05, tests=1) == ("better", None, None)
-    word, more, _ = statistics.verdict(seen, 0.06, alpha=0.05, tests=3)
+    assert statistics.verdict(seen, 0.02, alpha=0.05, tests=1) == (
+        "better", None, None, None
+    )  # fmt: skip
+    word, more, *_ = statistics.verdict(seen, 0.06, alpha=0.05, tests=3)
     assert word == "not distinguishable"
     assert more == statistics.questions_needed(0.1, 0.3, alpha=0.05 / 3) - 60  # type: ignore[operator]
+
+
+def test_the_noise_of_sampling_and_the_spread_between_questions_are_those_of_an_anova() -> None:
+    rng = np.random.default_rng(9)
+    samples = rng.binomial(1, rng.beta(0.5, 0.5, (40, 1)), (40, 8)).astype(float)
+    means = samples.mean(axis=1)
+    noises = [statistics.sampling_noise(mean, 8) for mean in means.tolist()]
+    noise = float(np.mean([one for one in noises if one is not None]))
+    # One-way analysis of variance with questions as groups: F = (s² k) / (within mean square).
+    within = float(np.var(means, ddof=1)) * 8 / stats.f_oneway(*samples).statistic
+    assert noise == pytest.approx(within / 8, abs=1e-9)
+    assert statistics.sampling_noise(0.0, 1) is None
+
+
+@pytest.mark.parametrize("shift", [0.06, 0.1])
+def test_the_named_number_of_samples_gives_the_promised_power(shift: float) -> None:
+    rng = np.random.default_rng(3)
+    n, k, alpha = 60, 4, 0.05
+    between, p = 0.15, 0.5
+    noise = 2 * p * (1 - p) / k
+    found = statistics.Difference(shift, 0, 0, 0.2, n, math.sqrt(between**2 + noise), noise=noise)
+    times = statistics.times_samples(found, alpha=alpha)
+    assert times is not None
+    if math.isinf(times):
+        # What lies between the questions hides the difference whatever the samples.
+        assert statistics.detectable(between, n, alpha=alpha) >= shift
+        return
+    draws = rng.normal(shift, math.sqrt(between**2 + noise / times), (4000, n))
+    power = np.mean(np.abs(stats.ttest_1samp(draws, 0, axis=1).statistic) > 1.96)
+    assert times > 1
+    assert power == pytest.approx(0.8, abs=0.03)
+
+
+def test_samples_cannot_settle_what_lies_between_questions_or_between_trainings() -> None:
+    found = statistics.Difference(0.03, -0.05, 0.11, 0.4, 30, 0.2, noise=0.01)
+    assert statistics.times_samples(found, alpha=0.05) == math.inf
+    wide = found._replace(spread=0.2, noise=0.0399, n=500)
+    assert statistics.times_samples(wide, alpha=0.05) == 1.0 or (
+        1 < (statistics.times_samples(wide, alpha=0.05) or 0) < math.inf
+    )
+    assert statistics.times_samples(wide._replace(luck=1.0), alpha=0.05) == math.inf
+    assert statistics.times_samples(found._replace(noise=None), alpha=0.05) is None
+
+
+def test_pass_at_k_of_as_many_samples_is_a_proportion_of_questions() -> None:
+    found = statistics.best_of([1.0] * 20 + [0.0] * 10, 30 * 64, 64, 0.95)
+    confidence = float(2 * stats.norm.cdf(stats.t.ppf(0.975, 58)) - 1)
+    assert found == pytest.approx(statistics.wilson(20, 30, confidence), abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "k", "of"), [(30, 4, 16), (30, 16, 16), (200, 8, 64)])
+def test_intervals_of_pass_at_k_cover_it_as_often_as_they_say(n: int, k: int, of: int) -> None:
+    rng = np.random.default_rng(12)
+    a, b = 0.3, 0.9
+    truth = 1 - float(np.mean((1 - rng.beta(a, b, 1_000_000)) ** k))
+    covered = 0
+    for row in rng.binomial(of, rng.beta(a, b, (600, n))).tolist():
+        chances = [statistics.pass_at_k(of, correct, k) for correct in row]
+        found = statistics.best_of(chances, n * of, k, 0.95)
+        covered += found.low <= truth <= found.high
+    assert 0.915 <= covered / 600 <= 0.985
 
 
 def test_the_luck_of_training_is_pooled_over_students_as_in_an_analysis_of_variance() -> None:
@@ -362,7 +444,7 @@ def test_a_lead_of_a_hundred_standard_errors_has_a_p_value() -> None:
 
 def test_a_lead_that_luck_explains_asks_for_seeds_and_not_for_questions() -> None:
     found = statistics.Difference(0.02, -0.01, 0.05, 0.2, 5000, 0.2, luck=0.0004)
-    word, questions, seeds = statistics.verdict(found, 0.2, alpha=0.05, tests=1)
+    word, questions, seeds, _ = statistics.verdict(found, 0.2, alpha=0.05, tests=1)
     assert (word, questions) == ("not distinguishable", None)
     assert seeds is not None
     settled = found._replace(luck=found.luck / seeds)

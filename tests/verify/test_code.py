@@ -231,6 +231,21 @@ def test_a_solution_says_what_is_expected() -> None:
     assert verdict.detail == "2 of 3 tests passed; f(2) gave [1.200000001, '2'], wanted [0.2, '2']"
 
 
+def test_long_values_of_a_solution_are_no_tests_and_many_of_them_no_bad_reference() -> None:
+    given = {**SOLVED, "calls": ["f(9)", "f(2_000_000)", "f(400_000)"],
+             "solution": "def f(x): return 'a' * x"}  # fmt: skip
+    verdict = _verdict(given, "def f(x): return 'a' * x if x < 10**6 else None")
+    assert (verdict.score, verdict.detail) == (1.0, "2 of 2 tests passed")
+    many = {**given, "calls": [f"f({n})" for n in range(700_000, 700_005)]}
+    knobs = KNOBS.model_copy(update={"max_tests": 10})
+    (found,) = code.score(
+        [attempt("code", many, f"```python\n{given['solution']}\n```")], knobs=knobs
+    )
+    assert (found.score, found.detail) == (1.0, "5 of 5 tests passed")
+    alone = {**given, "calls": ["f(2_000_000)"]}
+    assert _verdict(alone, "def f(x): return ''").status == "bad_reference"
+
+
 @pytest.mark.parametrize(
     ("oracle", "solution", "program", "passes"),
     [

@@ -1,5 +1,6 @@
 """Stage verify: every response gets one verdict of its category's verifier, or the job fails."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,11 @@ QUERIES = [
 
 
 def _run(
-    folder: Path, responses: list[tuple[str, str]], queries: list[tuple[str, str, str]] = QUERIES
+    folder: Path,
+    responses: list[tuple[str, str]],
+    queries: list[tuple[str, str, str]] = QUERIES,
+    *,
+    every_test: bool = False,
 ) -> list[Verdict]:
     asked = [
         Query(n, "test", category, [Message("user", n)], ref, "MIT") for n, category, ref in queries
@@ -44,6 +49,7 @@ def _run(
         responses=folder / "responses.parquet",
         verifiers=KNOBS,
         out=folder / "verdicts.parquet",
+        every_test=every_test,
     )
     return list(tables.read(folder / "verdicts.parquet", Verdict))
 
@@ -122,3 +128,12 @@ def test_a_missing_judge_is_said_once(
     verdicts = _run(tmp_path, [("s", "<answer>ice</answer>"), ("s", "<answer>fire</answer>")])
     assert [verdict.status for verdict in verdicts] == ["unavailable"] * 2
     assert capsys.readouterr().err.count("set SOURCEWISE_JUDGE_URL") == 1
+
+
+def test_a_benchmark_runs_the_tests_beyond_those_that_teachers_are_given(tmp_path: Path) -> None:
+    cases = [f"assert f({n}) == {n}" for n in range(11)]
+    reference = json.dumps({"call_type": "assert", "fn_name": "f", "assert_case": cases})
+    nearly = [("c", "```python\ndef f(x): return x if x < 10 else 0\n```")]
+    asked = [("c", "code", reference)]
+    assert [v.score for v in _run(tmp_path, nearly, asked)] == [1.0]
+    assert [v.score for v in _run(tmp_path, nearly, asked, every_test=True)] == [10 / 11]

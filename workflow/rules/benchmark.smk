@@ -46,4 +46,4 @@ rule grade:
         code=CODE("benchmark@{student}", "stages.verify", "verifiers"),
     shell:
         "{resources.python} -m sourcewise verify --queries {input.queries} --responses {input.samples}"
-        " --verifiers {params.verifiers:q} --out {output.grades} > {log} 2>&1"
+        " --verifiers {params.verifiers:q} --every-test true --out {output.grades} > {log} 2>&1"

@@ -7,6 +7,7 @@ rule benchmark_queries:
     output:
         queries="data/benchmark_queries/{benchmark}/queries.parquet",
         rejects="data/benchmark_queries/{benchmark}/rejects.parquet",
+        errata="data/benchmark_queries/{benchmark}/errata.parquet",
     log:
         "logs/benchmark_queries/{benchmark}.log",
     conda:
@@ -21,4 +22,4 @@ rule benchmark_queries:
     shell:
         "{resources.python} -m sourcewise collect --name {wildcards.benchmark} --origin {params.origin:q}"
         " --seed {params.seed} --planted --out {output.queries} --rejects {output.rejects}"
-        " > {log} 2>&1"
+        " --errata {output.errata} > {log} 2>&1"

@@ -205,7 +205,7 @@ def judged(wildcards):
 
 
 def benchmark_files(wildcards):
-    return raw(PARAMS.benchmarks[wildcards.benchmark].queries.files or [])
+    return raw(PARAMS.benchmarks[wildcards.benchmark].queries.raw_files)
 
 
 def audit_files(wildcards):
@@ -230,7 +230,7 @@ def declare_raw_files():
     """Refuses files that DVC would not see. At once: in an input function Snakemake would go on without."""
     named = [("queries", source.files) for source in PARAMS.sources.values()]
     named += [
-        (f"benchmark_queries@{name}", benchmark.queries.files)
+        (f"benchmark_queries@{name}", benchmark.queries.raw_files)
         for name, benchmark in PARAMS.benchmarks.items()
     ]
     named += [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
@@ -88,3 +88,52 @@ def over(interval: Interval, of: Callable[[float], float | None]) -> Interval | 
     if value is None or low is None or high is None:
         return None
     return Interval(value, low, high, interval.n)
+
+
+def corrected(found: Interval, accept: Interval, reject: Interval) -> Interval | None:
+    """A score with the verifier's errors taken out of it, and an interval that holds their doubt too.
+
+    (s - f) / (1 - f - r) (Rogan and Gladen 1978, Am. J. Epidemiol. 107:71); the ends add the distances to
+    those of the three intervals as squares (Zou and Donner 2008, Stat. Med. 27:1693), each weighted by how
+    much the corrected score moves with it. None where f + r reach 1: such a verifier says nothing.
+    """
+    informed = 1 - accept.value - reject.value
+    if informed <= 0:
+        return None
+    value = (found.value - accept.value) / informed
+    share = min(1.0, max(0.0, value))
+    below = math.hypot(
+        found.value - found.low,
+        (1 - share) * (accept.high - accept.value),
+        share * (reject.value - reject.low),
+    )
+    above = math.hypot(
+        found.high - found.value,
+        (1 - share) * (accept.value - accept.low),
+        share * (reject.high - reject.value),
+    )
+    low, high = ((value - below / informed), (value + above / informed))
+    return Interval(share, min(1.0, max(0.0, low)), min(1.0, max(0.0, high)), found.n)
+
+
+def least_difference(first: float, second: float, accept: Interval, reject: Interval) -> float:
+    """What is left of a lead if the verifier erred, within its intervals, as much as it can for the leader.
+
+    `first` and `second` are measured scores. For the leader wrong answers pass at the highest rate and no
+    right one fails more than at the lowest; for the other the other way round. -1 where f + r may reach 1.
+    """
+    if accept.high + reject.high >= 1:
+        return -1.0
+    low = (first - accept.high) / (1 - accept.high - reject.low)
+    high = (second - accept.low) / (1 - accept.low - reject.high)
+    return min(1.0, max(0.0, low)) - min(1.0, max(0.0, high))
+
+
+def pooled(counts: Iterable[Count]) -> Count | None:
+    """One count over all labelled sets of a verifier; None without any."""
+    several = list(counts)
+    if not several:
+        return None
+    names = ("right", "wrong", "false_accepts", "false_rejects", "unjudged", "skipped")
+    sums = {name: sum(getattr(count, name) for count in several) for name in names}
+    return several[0].model_copy(update={"set": "all sets", **sums})

@@ -8,6 +8,7 @@ several seeds show it.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +27,9 @@ CHUNK = 4096
 # How far questions differ can be told from those that some samples pass and others fail. This much of a
 # question's squared deviation is taken to lie wholly between questions: without it a single failure among
 # 30 x 64 samples makes the interval 40 times as narrow as none does.
-UNSEEN = 0.02
+UNSEEN = 0.015
+# The same of a question's squared difference, where most questions do show how far apart two students are.
+HARDLY = 0.002
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,7 +53,8 @@ class Luck(NamedTuple):
 class Difference(NamedTuple):
     """Mean difference of two students over `n` shared questions, and the spread over questions.
 
-    `luck` is the share of training seeds in the variance of `value`.
+    `luck` is the share of training seeds in the variance of `value`. `noise` is the share of sampling
+    in the variance of one question's difference, `spread` squared; None where samples do not show it.
     """
 
     value: float
@@ -60,17 +64,20 @@ class Difference(NamedTuple):
     n: int
     spread: float
     luck: float = 0.0
+    noise: float | None = None
 
 
 class Verdict(NamedTuple):
-    """One of the fixed words; `more_questions` would settle a difference of the observed size.
+    """One of the fixed words, and what would settle a difference of the observed size, each by itself.
 
-    Where no number of questions would, because of the luck of training, so many times the seeds would.
+    `more_questions` more; so many times the training seeds; so many times the samples of the same questions,
+    infinite where no number of samples would. None where none would, or where it is not known.
     """
 
     word: str
     more_questions: int | None
     times_seeds: int | None = None
+    times_samples: float | None = None
 
 
 def wilson(successes: int, n: int, confidence: float) -> Interval:
@@ -101,15 +108,18 @@ def exact(successes: int, n: int, confidence: float) -> Interval:
     return Interval(successes / n, float(low), float(high), n)
 
 
-def average(means: Sequence[float], n_samples: int, confidence: float) -> Interval:
+def average(
+    means: Sequence[float], n_samples: int, confidence: float, *, unseen: float = UNSEEN
+) -> Interval:
     """avg@k: the mean of question means in [0, 1], with an interval clustered by question.
 
     The variance is that of the question means (Miller 2024, arXiv 2411.00640, section 2). It enters
-    a Wilson interval as an effective sample size p(1-p)/variance, with Student's t on n-1 degrees
-    of freedom (Korn and Graubard 1998, Surv. Methodol. 24:193; Franco et al. 2019, J. Surv. Stat.
-    Methodol. 7:334), between the questions and all `n_samples` samples. UNSEEN draws the size
-    towards the questions where almost every sample agrees, and to them where all do. Chosen by its
-    coverage in simulation (docs/statistics.md). One question alone says nothing: [0, 1].
+    a Wilson interval as an effective sample size p(1-p)/variance, with Student's t (Korn and Graubard
+    1998, Surv. Methodol. 24:193; Franco et al. 2019, J. Surv. Stat. Methodol. 7:334), between the
+    questions and all `n_samples` samples. `unseen` draws the size towards the questions where almost every
+    sample agrees, and to them where all do. The interval is narrower than one of n-1 degrees of freedom:
+    2(n-1) do, since the variance is bounded on both sides. Chosen by its coverage in simulation
+    (docs/statistics.md). One question alone says nothing: [0, 1].
     """
     n = len(means)
     if n < 1:
@@ -118,10 +128,15 @@ def average(means: Sequence[float], n_samples: int, confidence: float) -> Interv
     if n == 1:
         return Interval(mean, 0.0, 1.0, 1)
     squares = float(np.var(np.asarray(means, dtype=np.float64), ddof=1)) * n
-    effective = n * (n * mean * (1 - mean) + UNSEEN) / (squares + UNSEEN)
+    effective = n * (n * mean * (1 - mean) + unseen) / (squares + unseen)
     effective = min(max(effective, n), max(n_samples, n))
-    quantile = float(stats.t.ppf((1 + confidence) / 2, n - 1))
+    quantile = _student(confidence, 2 * (n - 1))
     return Interval(mean, *_score_bounds(mean, effective, quantile), n)
+
+
+@functools.cache
+def _student(confidence: float, freedom: int) -> float:
+    return float(stats.t.ppf((1 + confidence) / 2, freedom))
 
 
 def pass_at_k(n: int, correct: int, k: int) -> float:
@@ -131,19 +146,34 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
     return 1.0 - math.comb(n - correct, k) / math.comb(n, k)
 
 
+def best_of(chances: Sequence[float], n_samples: int, k: int, confidence: float) -> Interval:
+    """The mean over questions of pass@k with an interval clustered by question, as that of `average`.
+
+    `n_samples` samples hold a k-th as many draws of k; with as many samples as k, each question is one draw.
+    Else pass@k is near 1 at most questions, which hides how far they differ: ten times UNSEEN allows for it.
+    """
+    draws = max(len(chances), n_samples // k)
+    return average(chances, draws, confidence, unseen=10 * UNSEEN)
+
+
+def sampling_noise(mean: float, k: int) -> float | None:
+    """Unbiased variance of the share of k independent samples that are correct; None for one sample."""
+    return mean * (1 - mean) / (k - 1) if k > 1 else None
+
+
 def paired_difference(
     first: Mapping[str, float],
     second: Mapping[str, float],
     *,
     confidence: float,
-    resamples: int,
     permutations: int,
     seed: str,
 ) -> Difference | None:
     """Mean of first minus second over the questions both answered; None without a shared question.
 
-    The interval is a paired bootstrap-t over questions, the p-value a sign-flip permutation test on
-    the differences of question means. `seed` is any text; equal texts give equal results.
+    The interval is Student's t, leaning to where single questions may lie far out; the p-value is a
+    sign-flip permutation test on the differences of question means. `seed` is any text; equal texts give
+    equal results.
     """
     shared = sorted(first.keys() & second.keys())
     if not shared:
@@ -151,41 +181,32 @@ def paired_difference(
     # Rounding merges differences that are equal but for the last bit, such as 0.3 - 0.1 and 0.2.
     differences = np.round([first[q] - second[q] for q in shared], 12)
     rng = np.random.default_rng(list(seed.encode()))
-    low, high = _bootstrap(differences, confidence, resamples, rng)
+    low, high = _leaning(differences, confidence)
     spread = float(np.std(differences, ddof=1)) if len(shared) > 1 else 0.0
     p = sign_flip(differences, permutations, rng)
     return Difference(float(np.mean(differences)), low, high, p, len(shared), spread)
 
 
-def _bootstrap(
-    differences: Floats, confidence: float, resamples: int, rng: np.random.Generator
-) -> tuple[float, float]:
-    """Symmetric bootstrap-t interval of the mean (Hall 1988, J. R. Stat. Soc. B 50:35).
+def _leaning(differences: Floats, confidence: float) -> tuple[float, float]:
+    """Student's t interval of the mean, longer on the side of the differences' skewness.
 
-    Resamples are studentised, since plain percentiles cover too little with 30 questions; UNSEEN in
-    each squared deviation keeps one that drew equal differences from deciding (docs/statistics.md).
+    By twice the term of Johnson (1978, J. Am. Stat. Assoc. 73:536), on that side only: of few questions
+    one or two may hold the whole difference, and a sample that misses them shows too little skewness.
+    HARDLY keeps a spread that one question shows from being taken at its word (docs/statistics.md).
     """
-    n = len(differences)
-    values, counts = np.unique(differences, return_counts=True)
-    mean = float(np.mean(differences))
-    if len(values) == 1:
+    n, mean = len(differences), float(np.mean(differences))
+    if np.ptp(differences) == 0:
         # No spread was seen, which is not the same as none: allow for what 0 of n can hide.
         hidden = wilson(0, n, confidence).high if n > 1 else 2.0
         return max(-1.0, mean - hidden), min(1.0, mean + hidden)
-    studentised = []
-    for start in range(0, resamples, CHUNK):
-        drawn = rng.multinomial(n, counts / n, size=min(CHUNK, resamples - start))
-        means = drawn @ values / n
-        squares = np.maximum(drawn @ values**2 - n * means**2, 0.0)
-        studentised.append(np.abs(means - mean) / _error(squares, n))
-    error = float(_error(np.array(n * np.var(differences)), n))
-    half = float(np.quantile(np.concatenate(studentised), confidence)) * error
-    return max(-1.0, mean - half), min(1.0, mean + half)
-
-
-def _error(squares: Floats, n: int) -> Floats:
-    """Standard error of a mean of n differences from the sum of their squared deviations."""
-    return np.sqrt((squares + UNSEEN) / (n * (n - 1)))
+    variance = float(np.var(differences)) + HARDLY / n
+    quantile = _student(confidence, n - 1)
+    skewness = float(np.mean((differences - mean) ** 3)) / variance**1.5
+    lean = skewness * (1 + 2 * quantile**2) / (3 * math.sqrt(n))
+    error = math.sqrt(variance / (n - 1))
+    low = mean - error * (quantile + max(0.0, -lean))
+    high = mean + error * (quantile + max(0.0, lean))
+    return max(-1.0, low), min(1.0, high)
 
 
 def luck(scores: Iterable[Sequence[float]]) -> Luck | None:
@@ -206,7 +227,8 @@ def average_of_seeds(found: Interval, luck: Luck, seeds: int, confidence: float)
     """The score of a student of so many training seeds: `found` over questions, wider by their luck."""
     if found.n == 1:
         return found
-    low, high, _ = _beside_luck(found, luck.variance / seeds, luck.freedom, confidence)
+    freedom = (2 * (found.n - 1), luck.freedom)
+    low, high, _ = _beside_luck(found, luck.variance / seeds, freedom, confidence)
     return found._replace(low=max(0.0, low), high=min(1.0, high))
 
 
@@ -220,26 +242,28 @@ def difference_of_seeds(
     if found.n == 1:
         return found
     variance = luck.variance * sum(1 / n for n in seeds if n)
-    low, high, p = _beside_luck(found, variance, luck.freedom, confidence)
+    freedom = (found.n - 1, luck.freedom)
+    low, high, p = _beside_luck(found, variance, freedom, confidence)
     return found._replace(low=max(-1.0, low), high=min(1.0, high), p=max(p, found.p), luck=variance)
 
 
 def _beside_luck(
-    found: Interval | Difference, variance: float, freedom: int, confidence: float
+    found: Interval | Difference, variance: float, freedom: tuple[int, int], confidence: float
 ) -> tuple[float, float, float]:
     """Ends of an interval over questions with a second variance, and the p-value of t against 0.
 
+    `freedom` are the degrees of freedom over questions and over seeds.
     The quantile is the mean of both Student's, weighted by the variances (Cochran and Cox 1957,
     Experimental Designs, section 4.14): on the safe side, where Satterthwaite's degrees of freedom
     call 6.6 % of null families of two seeds better.
     """
 
     def quantile(tails: float) -> float:
-        over_questions = stats.t.isf(tails / 2, found.n - 1)
-        over_seeds = stats.t.isf(tails / 2, freedom)
+        over_questions = stats.t.isf(tails / 2, freedom[0])
+        over_seeds = stats.t.isf(tails / 2, freedom[1])
         return float((questions * over_questions + variance * over_seeds) / total)
 
-    alone = float(stats.t.isf((1 - confidence) / 2, found.n - 1))
+    alone = float(stats.t.isf((1 - confidence) / 2, freedom[0]))
     questions = ((found.high - found.low) / (2 * alone)) ** 2
     total = questions + variance
     factor = math.sqrt(total / questions) * quantile(1 - confidence) / alone
@@ -297,11 +321,13 @@ def verdict(difference: Difference, corrected: float, *, alpha: float, tests: in
     needed = questions_needed(
         difference.value, difference.spread, alpha=alpha / tests, luck=difference.luck
     )
-    if needed is not None:
-        return Verdict(NOT_DISTINGUISHABLE, max(1, needed - difference.n))
     room = (difference.value / _quantiles(alpha / tests)) ** 2 - difference.spread**2 / difference.n
-    seeds = math.ceil(difference.luck / room) if difference.luck and room > 0 else None
-    return Verdict(NOT_DISTINGUISHABLE, None, seeds)
+    return Verdict(
+        NOT_DISTINGUISHABLE,
+        None if needed is None else max(1, needed - difference.n),
+        math.ceil(difference.luck / room) if difference.luck and room > 0 else None,
+        times_samples(difference, alpha=alpha / tests),
+    )
 
 
 def questions_needed(
@@ -318,9 +344,33 @@ def questions_needed(
     return math.ceil(spread**2 / room) if room > 0 else None
 
 
+def times_samples(difference: Difference, *, alpha: float) -> float | None:
+    """How many times the samples of the same questions show a true difference of this size with power 0.8.
+
+    Of the variance of a question's difference only the share of sampling, `noise`, shrinks with samples; the
+    rest lies between questions (Miller 2024, arXiv 2411.00640, section 3.2). Infinite where that rest, or the
+    luck of training, hides the difference. None where no difference was seen or the noise is not known.
+    """
+    if difference.noise is None or abs(difference.value) < 1e-12 or difference.spread == 0:
+        return None
+    between = max(0.0, difference.spread**2 - difference.noise)
+    wanted = (difference.value / _quantiles(alpha)) ** 2 - difference.luck
+    room = difference.n * wanted - between
+    return max(1.0, difference.noise / room) if room > 0 else math.inf
+
+
 def detectable(spread: float, n: int, *, alpha: float, luck: float = 0.0) -> float:
     """The smallest true difference that n questions show with power 0.8 (normal approximation)."""
     return _quantiles(alpha) * math.sqrt(spread**2 / n + luck)
+
+
+def power(difference: float, spread: float, n: int, *, alpha: float, luck: float = 0.0) -> float:
+    """The chance that n questions show a true difference of this size (normal approximation)."""
+    error = math.sqrt(spread**2 / n + luck)
+    if error == 0:
+        return 1.0
+    found, limit = abs(difference) / error, stats.norm.ppf(1 - alpha / 2)
+    return float(stats.norm.sf(limit - found) + stats.norm.cdf(-limit - found))
 
 
 def _quantiles(alpha: float) -> float:

@@ -162,6 +162,15 @@ class Reject:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Erratum:
+    """A benchmark's question that is known to be wrong: how the list of errata names it, and why."""
+
+    query_id: str
+    question: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Contamination:
     """Evidence of a removed query: the benchmark item it matches, by which layer and how closely."""
 

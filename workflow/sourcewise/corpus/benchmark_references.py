@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import ast
-import base64
-import io
-import json
-import pickle
-import zlib
 from typing import Any
 
-from sourcewise.corpus.code_references import Called, equals, from_asserts, syntax, tests
+from sourcewise.corpus.code_references import Called, from_asserts, syntax
 from sourcewise.corpus.published import parsed, wanted
-from sourcewise.gradable import literals
 from sourcewise.gradable.declaration import declaration
 from sourcewise.gradable.unusable import UnusableReferenceError
 from sourcewise.grading.asserts import UnsupportedTestError, split
-
-MAX_TEST_BYTES = 64 << 20
 
 
 def humaneval(row: Any) -> dict[str, Any]:
@@ -80,43 +72,3 @@ def mbpp(row: Any) -> dict[str, Any]:
         "prelude": imports,
         "setup": row.get("test_setup_code") or "",
     }
-
-
-def livecodebench(row: Any) -> dict[str, Any]:
-    """LiveCodeBench: public tests, then the private ones; of a function (`metadata` names it) or a script."""
-    [public] = wanted(row, "livecodebench", ("public_test_cases",))
-    cases = [*(parsed(public) or []), *_private(row.get("private_test_cases"))]
-    if not cases or any(case["testtype"] != "functional" for case in cases):
-        return tests(cases)
-    name = (parsed(row.get("metadata") or "{}") or {}).get("func_name")
-    if not name:
-        raise ValueError("functional tests of format 'livecodebench' without a func_name")
-    method = "Solution()." if "class Solution" in (row.get("starter_code") or "") else ""
-    asserts = []
-    for case in cases:
-        arguments = [json.loads(line) for line in str(case["input"]).splitlines() if line.strip()]
-        call = literals.call(method + name, arguments)
-        asserts.append(equals(call, parsed(case["output"])))
-    return from_asserts(asserts, method.replace("()", "") + name)
-
-
-def _private(value: Any) -> list[dict[str, Any]]:
-    """Private tests: a list, JSON of one, or base64 of zlib of a pickled JSON string."""
-    if not value or isinstance(value, list):
-        return value or []
-    if str(value).lstrip().startswith("["):
-        return parsed(value)
-    unpacked = zlib.decompressobj()
-    try:
-        content = unpacked.decompress(base64.b64decode(value), MAX_TEST_BYTES)
-        text = _OnlyPlain(io.BytesIO(content)).load()
-    except (ValueError, zlib.error, pickle.UnpicklingError, EOFError, IndexError) as error:
-        raise ValueError(f"the private tests cannot be unpacked: {error}") from None
-    return parsed(text)
-
-
-class _OnlyPlain(pickle.Unpickler):
-    """Loads strings and containers; a pickle that names a class or function is refused."""
-
-    def find_class(self, module_name: str, global_name: str) -> Any:
-        raise pickle.UnpicklingError(f"it names {module_name}.{global_name}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 
 from sourcewise.corpus.reading import Row, pick
-from sourcewise.corpus.references import FORMATS, OF_ROWS
+from sourcewise.corpus.references import FORMATS
 from sourcewise.params.queries import Columns
 
 
 def reference(row: Row, columns: Columns, category: str) -> str:
     """The JSON that the category's verifier reads; "" where the row has no reference."""
-    if columns.reference is None and columns.reference_format not in OF_ROWS:
+    if not columns.has_reference:
         return "{}" if category == "dialogue" else ""
     value = row if columns.reference is None else pick(row, columns.reference)
     if value is None or value == "":

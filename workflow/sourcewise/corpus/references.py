@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sourcewise.corpus import benchmark_references, code_references, evalplus
+from sourcewise.corpus import benchmark_references, code_references, evalplus, livecodebench
 from sourcewise.corpus.published import parsed
 
 
@@ -73,8 +73,6 @@ FORMATS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "humaneval_cpp": benchmark_references.humaneval_cpp,
     "mbpp": benchmark_references.mbpp,
     "evalplus": evalplus.evalplus,
-    "livecodebench": benchmark_references.livecodebench,
+    "livecodebench": livecodebench.livecodebench,
     "json": _json,
 }
-# Where a reference is made of several columns, all of the row is converted.
-OF_ROWS = ("ifeval", "humaneval", "humaneval_cpp", "mbpp", "evalplus", "livecodebench")

@@ -23,7 +23,10 @@ def messages(row: Row, columns: Columns) -> list[Message]:
     ValueError or KeyError that says what is wrong.
     """
     if columns.prompt is not None:
-        return [Message("user", _text(pick(row, columns.prompt), columns.prompt))]
+        prompt = _text(pick(row, columns.prompt), columns.prompt)
+        if columns.starter_code is not None:
+            prompt += _task(pick(row, columns.starter_code), columns.starter_code)
+        return [Message("user", prompt)]
     column = str(columns.messages)
     turns = pick(row, column)
     if not isinstance(turns, list):
@@ -36,6 +39,15 @@ def messages(row: Row, columns: Columns) -> list[Message]:
     if not any(turn.role == "user" for turn in query):
         raise ValueError(f"column {column!r} holds no user turn")
     return query
+
+
+def _task(starter: object, column: str) -> str:
+    """What is asked for, behind a question about a program: code to complete, or a whole script."""
+    fenced = "Give all of it in one block that begins with ```python and ends with ```."
+    if not starter or not _text(starter, column).strip():
+        return f"\n\nWrite a program that reads standard input and writes standard output. {fenced}"
+    code = _text(starter, column).strip("\n")
+    return f"\n\nComplete this code without changing its names:\n```python\n{code}\n```\n{fenced}"
 
 
 def role(turn: object) -> str | None:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from sourcewise.drop import Drop
+from sourcewise.loops import loop
 from sourcewise.params.datasets import StructureFilter
 from sourcewise.recipes.candidates import Candidate, Candidates, Check
 from sourcewise.tables import Message, Query
-from sourcewise.text import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN, units
-
-# A phrase that repeats is at least this long, so that rows of zeros or dashes are no loop.
-MIN_PHRASE, MAX_PHRASE = 8, 256
+from sourcewise.text import ANSWER_CLOSE, ANSWER_OPEN, THINK_CLOSE, THINK_OPEN
 
 
 def prepare(spec: StructureFilter, candidates: Candidates, items: Sequence[Query]) -> Check:
@@ -23,11 +19,12 @@ def prepare(spec: StructureFilter, candidates: Candidates, items: Sequence[Query
         text = candidate.response.text
         if candidate.response.n_tokens > spec.max_tokens:
             return Drop("too_long", str(candidate.response.n_tokens))
-        return (
-            turns(candidate.query.messages)
-            or form(text, require_reasoning=spec.require_reasoning)
-            or (loop(text, spec.max_repeats) if spec.max_repeats is not None else None)
-        )
+        if found := turns(candidate.query.messages) or form(
+            text, require_reasoning=spec.require_reasoning
+        ):
+            return found
+        phrase = loop(text, spec.max_repeats) if spec.max_repeats is not None else None
+        return Drop("loop", phrase) if phrase else None
 
     return check
 
@@ -68,21 +65,3 @@ def form(text: str, *, require_reasoning: bool) -> Drop | None:
     if require_reasoning and not reasoning.strip():
         return Drop("empty_reasoning", "")
     return None if answer.strip() else Drop("empty_answer", "")
-
-
-def loop(text: str, max_repeats: int) -> Drop | None:
-    """A phrase of 8 to 256 words and signs that follows itself more than `max_repeats` times."""
-    tokens = units(text)
-    codes = {token: code for code, token in enumerate(dict.fromkeys(tokens))}
-    stream = np.array([codes[token] for token in tokens], dtype=np.int64)
-    for period in range(MIN_PHRASE, min(MAX_PHRASE, len(stream) // (max_repeats + 1)) + 1):
-        same = stream[period:] == stream[:-period]
-        # The lengths of runs of equality, from the places where it fails.
-        failures = np.flatnonzero(np.concatenate(([True], ~same, [True])))
-        runs = np.diff(failures) - 1
-        longest = int(runs.argmax())
-        start = int(failures[longest])
-        phrase = tokens[start : start + period]
-        if runs[longest] >= period * max_repeats and len(set(phrase)) > 2:
-            return Drop("loop", f"{runs[longest] // period + 1} x {' '.join(phrase)[:200]}")
-    return None

@@ -13,6 +13,9 @@ from sourcewise.params.overlap import Overlap
 
 Category = Literal["math", "code", "science", "instruction", "dialogue"]
 
+# Reference formats that are made of several columns: all of a row is converted.
+OF_ROWS = ("ifeval", "humaneval", "humaneval_cpp", "mbpp", "evalplus", "livecodebench")
+
 
 class Synthetic(Section):
     """Problems made by `sourcewise.synthetic`, with planted defects for the cleaning steps to find."""
@@ -49,9 +52,14 @@ class Hub(Section):
 
 
 class Columns(Section):
-    """Where a row keeps what a Query needs; names of columns, dotted for nested ones."""
+    """Where a row keeps what a Query needs; names of columns, dotted for nested ones.
+
+    `starter_code` names a column with code that an answer completes, empty where it is to be a whole
+    program, as LiveCodeBench has it: the prompt then says which of both is asked for, and in what form.
+    """
 
     prompt: str | None = None
+    starter_code: str | None = None
     messages: str | None = None
     reference: str | None = None
     reference_format: Literal[
@@ -71,13 +79,21 @@ class Columns(Section):
     def _one_prompt(self) -> Columns:
         if (self.prompt is None) == (self.messages is None):
             raise ValueError("give exactly one of the keys 'prompt' and 'messages'")
+        if self.starter_code is not None and self.prompt is None:
+            raise ValueError("the key 'starter_code' belongs to the key 'prompt'")
         return self
+
+    @property
+    def has_reference(self) -> bool:
+        """Whether rows have something to judge an answer by."""
+        return self.reference is not None or self.reference_format in OF_ROWS
 
 
 class Origin(Section):
     """Where queries come from: files, a hub data set or the synthetic generator.
 
-    `dates` keeps the rows whose `date_column` lies in the half-open window [first, last) of ISO dates.
+    `dates` keeps the rows whose `date_column` lies in a window of ISO dates: the first day is part of it, the
+    last is not.
     """
 
     category: Category
@@ -210,6 +226,49 @@ class Decontaminate(Section):
     embedding: Embedding | None
 
 
+class Copy(Section):
+    """Another publication of a benchmark's questions, to be checked against; its files and columns."""
+
+    files: Annotated[tuple[str, ...], Field(min_length=1)]
+    columns: Columns
+
+
+class Errata(Section):
+    """Questions known to be wrong: a JSON `file` that maps a question to the reason.
+
+    A question is known by what stands in one of the `columns` of its row. It is asked and scored as all
+    others; the report shows scores with and without such questions.
+    """
+
+    file: str
+    columns: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
+class Questions(Origin):
+    """Where a benchmark's questions come from, those known to be wrong, and copies to check against.
+
+    A copy with another answer to a question, or a text that holds its own answer where the other does not,
+    stops the stage, unless the question is among the errata.
+    """
+
+    errata: Errata | None = None
+    copies: dict[str, Copy] = {}
+
+    @model_validator(mode="after")
+    def _of_files(self) -> Self:
+        if self.synthetic is not None and (self.errata is not None or self.copies):
+            raise ValueError(
+                "'errata' and 'copies' belong to published questions, not to 'synthetic'"
+            )
+        return self
+
+    @property
+    def raw_files(self) -> list[str]:
+        """Every file that is read: questions, errata and copies."""
+        own = [*(self.files or ()), *([self.errata.file] if self.errata else ())]
+        return [*own, *(file for copy in self.copies.values() for file in copy.files)]
+
+
 class Benchmark(Section):
     """Questions (`queries`), the verifier of their category and n samples per question.
 
@@ -217,8 +276,18 @@ class Benchmark(Section):
     of decontamination only. `suffix` ends the user's turn when a student is asked.
     """
 
-    queries: Origin
+    queries: Questions
     samples: Count
     suffix: str
     max_tokens: Count | None
     graded: bool
+
+    @model_validator(mode="after")
+    def _can_be_graded(self) -> Self:
+        columns, judged = self.queries.columns, self.queries.category != "dialogue"
+        if self.graded and judged and columns is not None and not columns.has_reference:
+            raise ValueError(
+                "nothing to grade by: 'columns' names no reference; name one, or set 'graded: false' to keep "
+                "the questions as targets of decontamination"
+            )
+        return self

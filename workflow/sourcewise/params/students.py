@@ -83,7 +83,7 @@ class Experiment(Section):
 
 
 class Report(Section):
-    """Level of the intervals, bootstrap resamples, and the student that others are set against.
+    """Level of the intervals, sign patterns of a permutation test, and the student others are set against.
 
     `audit` is a file that `sourcewise audit --out` wrote, under data/raw; the page then shows how often
     verifiers err. `forecast` is one of `sourcewise forecast --out`; the page sets it against what came.

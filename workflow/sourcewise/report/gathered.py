@@ -14,6 +14,7 @@ from sourcewise.report.analyses import Diversity, Hardness, Spans
 from sourcewise.report.corpus import DatasetNumbers, Evidence, Step
 from sourcewise.report.published import Agreement
 from sourcewise.report.scores import Comparison, Score
+from sourcewise.report.subsets import Subset
 from sourcewise.report.teacher_pairs import TeacherPair
 from sourcewise.report.teachers import TeacherNumbers
 
@@ -22,6 +23,7 @@ from sourcewise.report.teachers import TeacherNumbers
 class Gathered:
     """The sections of params.yaml that the report explains, and the numbers behind it.
 
+    `subsets` are scores without questions in doubt.
     `waterfalls` maps a dataset to its steps; `losses`, `gradients` and `speeds` a student to (step, value),
     `trainings` a student to the content of its training.json; `parameters` is all that stands in the
     provenance. `audit` says how often verifiers err, None where nobody counted; `forecast` what the teachers
@@ -36,6 +38,7 @@ class Gathered:
     students: dict[str, Student]
     scores: list[Score]
     comparisons: list[Comparison]
+    subsets: list[Subset]
     teachers: list[TeacherNumbers]
     agreements: list[Agreement]
     audit: Audit | None

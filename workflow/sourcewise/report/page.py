@@ -15,7 +15,10 @@ from sourcewise.report import (
     experiments,
     figures,
     forecasts,
+    power,
     rows,
+    sensitivity,
+    subsets,
     teacher_figures,
     templates,
     verdict,
@@ -72,6 +75,14 @@ def render(gathered: Gathered) -> str:
         ],
         forecasts=forecasts.rows(gathered),
         errors=errors.rows(gathered),
+        power=power.rows(gathered),
+        leads=power.LEADS,
+        corrected=sensitivity.scores(gathered),
+        corrected_pairs=list(sensitivity.pairs(gathered)),
+        whole={
+            (s.benchmark, s.student): s.interval.value if s.interval else None
+            for s in gathered.scores
+        },
         training_keys=_scalar_keys(gathered.trainings),
         thresholds=rows.thresholds(gathered.parameters),
         parameters=_parameters(gathered.parameters),
@@ -93,13 +104,19 @@ def render(gathered: Gathered) -> str:
 
 def _environment() -> jinja2.Environment:
     loader = jinja2.DictLoader(
-        {"frame": templates.FRAME, "macros": templates.MACROS, "compared": templates.COMPARED}
+        {
+            "frame": templates.FRAME,
+            "macros": templates.MACROS,
+            "compared": templates.COMPARED,
+            "apart": templates.APART,
+        }
         | SECTIONS
     )
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
     environment.globals["span"] = wording.span
+    environment.globals["changed"] = subsets.changed
     environment.filters.update(
         percent=_dashed(wording.percent),
         points=wording.points,

@@ -5,15 +5,19 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from sourcewise import statistics
+from sourcewise.loops import loop
 from sourcewise.tables import Response, Verdict
 
 # The verifier could not judge these, which is not the model's fault: they are counted, never as wrong.
 UNJUDGED = frozenset({"bad_reference", "judge_error", "unavailable", "infrastructure"})
 FULL_SCORE = 1.0 - 1e-9
+# A phrase that follows itself more often than this makes a sample one that loops.
+REPEATS = 20
 
 
 @dataclass(frozen=True)
@@ -21,28 +25,44 @@ class Score:
     """One student at one benchmark; `interval` is None where no sample could be judged.
 
     A sample is correct with the full score: all tests, all constraints. `means` maps a question to its
-    share of correct samples. `seeds` maps the students that were pooled, which differ in the seed of
-    their training only, to their scores; an untrained model has none.
+    share of correct samples, `judged` to how many samples were judged, `noise` to the variance of its
+    share by sampling, None where one sample does not show it. `best_of` is pass@k; k is `fewest`, the fewest
+    judged samples of a question, `most` the most.
+    `truncated` and `looping` are shares of all samples; a sample may be both, which `stuck` counts.
+    `seeds` maps the students that were pooled, which differ in the seed of their training only, to their
+    scores; an untrained model has none.
     """
 
     student: str
     benchmark: str
     interval: statistics.Interval | None
     means: dict[str, float]
-    n_samples: int
+    judged: dict[str, int]
+    noise: dict[str, float | None]
     fewest: int
     most: int
-    best_of: float | None
+    best_of: statistics.Interval | None
     unjudged: int
     statuses: dict[str, int]
     tokens: float | None
     truncated: float | None
+    looping: float | None
+    stuck: float | None
+    verifiers: frozenset[str] = frozenset()
     seeds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def n_samples(self) -> int:
+        """All judged samples."""
+        return sum(self.judged.values())
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two students on the questions they share; `first` has the higher score there."""
+    """Two students on the questions they share; `first` has the higher score there.
+
+    `samples` are those of a question, the fewest of both.
+    """
 
     benchmark: str
     first: str
@@ -51,6 +71,7 @@ class Comparison:
     corrected: float
     verdict: statistics.Verdict
     detectable: float
+    samples: int
 
     @property
     def better(self) -> bool:
@@ -74,38 +95,95 @@ def score(
     """The score of a student from the grades and the samples of a benchmark."""
     by_question: defaultdict[str, list[bool]] = defaultdict(list)
     statuses: Counter[str] = Counter()
+    verifiers = set()
     for grade in grades:
         statuses[grade.status] += 1
+        verifiers.add(grade.verifier)
         if grade.status not in UNJUDGED:
             by_question[grade.query_id].append(correct(grade))
-    lengths, cut = [], 0
-    for sample in samples:
-        lengths.append(sample.n_tokens)
-        cut += sample.finish_reason == "length"
-    sizes = [len(answers) for answers in by_question.values()] or [0]
+    ends = [_end(sample) for sample in samples]
+    lengths = [end.tokens for end in ends]
     means = {q: sum(answers) / len(answers) for q, answers in sorted(by_question.items())}
-    return Score(
-        student=student,
-        benchmark=benchmark,
-        interval=statistics.average(list(means.values()), sum(sizes), confidence)
-        if means
-        else None,
-        means=means,
-        n_samples=sum(sizes),
-        fewest=min(sizes),
-        most=max(sizes),
-        best_of=_best_of(by_question.values(), min(sizes)) if means else None,
-        unjudged=sum(statuses[status] for status in UNJUDGED),
-        statuses=dict(sorted(statuses.items())),
-        tokens=math.fsum(lengths) / len(lengths) if lengths else None,
-        truncated=cut / len(lengths) if lengths else None,
-        seeds={student: math.fsum(means.values()) / len(means)} if means else {},
+    judged = {question: len(by_question[question]) for question in means}
+    return _measured(
+        Score(
+            student=student,
+            benchmark=benchmark,
+            interval=None,
+            means=means,
+            judged=judged,
+            noise={q: statistics.sampling_noise(mean, judged[q]) for q, mean in means.items()},
+            fewest=0,
+            most=0,
+            best_of=None,
+            unjudged=sum(statuses[status] for status in UNJUDGED),
+            statuses=dict(sorted(statuses.items())),
+            tokens=math.fsum(lengths) / len(lengths) if lengths else None,
+            truncated=_share([end.cut for end in ends]),
+            looping=_share([end.loops for end in ends]),
+            stuck=_share([end.cut and end.loops for end in ends]),
+            verifiers=frozenset(verifiers),
+            seeds={student: math.fsum(means.values()) / len(means)} if means else {},
+        ),
+        confidence,
     )
 
 
-def _best_of(questions: Iterable[list[bool]], k: int) -> float:
-    chances = [statistics.pass_at_k(len(answers), sum(answers), k) for answers in questions]
-    return math.fsum(chances) / len(chances)
+class End(NamedTuple):
+    """How a sample ended: its length, whether it was cut at the limit, and whether it turned in a loop."""
+
+    tokens: int
+    cut: bool
+    loops: bool
+
+
+def _end(sample: Response) -> End:
+    loops = loop(sample.text, REPEATS) is not None
+    return End(sample.n_tokens, sample.finish_reason == "length", loops)
+
+
+def _share(found: Sequence[bool]) -> float | None:
+    return sum(found) / len(found) if found else None
+
+
+def _measured(one: Score, confidence: float) -> Score:
+    """A score with the intervals of its questions."""
+    if not one.means:
+        return one
+    k = min(one.judged.values())
+    best = list(chances(one, k).values())
+    return replace(
+        one,
+        interval=statistics.average(list(one.means.values()), one.n_samples, confidence),
+        fewest=k,
+        most=max(one.judged.values()),
+        best_of=statistics.best_of(best, one.n_samples, k, confidence),
+    )
+
+
+def chances(one: Score, k: int) -> dict[str, float]:
+    """pass@k of each question of a student of one training."""
+    return {
+        q: statistics.pass_at_k(one.judged[q], round(mean * one.judged[q]), k)
+        for q, mean in one.means.items()
+    }
+
+
+def without(one: Score, questions: Collection[str], confidence: float) -> Score:
+    """The score over the questions that are left without some."""
+    left = {q: mean for q, mean in one.means.items() if q not in questions}
+    cut = replace(
+        one,
+        interval=None,
+        fewest=0,
+        most=0,
+        best_of=None,
+        means=left,
+        judged={q: one.judged[q] for q in left},
+        noise={q: one.noise[q] for q in left},
+        seeds={one.student: math.fsum(left.values()) / len(left)} if left else {},
+    )
+    return _measured(cut, confidence)
 
 
 def luck_of_training(scores: Iterable[Score], benchmark: str) -> statistics.Luck | None:
@@ -135,12 +213,12 @@ def compare(
             a.means,
             b.means,
             confidence=confidence,
-            resamples=resamples,
             permutations=permutations,
             seed=f"{seed}/{a.benchmark}/{'/'.join(sorted((a.student, b.student)))}",
         )
         if difference is None:
             continue
+        difference = difference._replace(noise=_noise(a, b))
         if shown := luck[a.benchmark]:
             seeds = (len(a.seeds), len(b.seeds))
             difference = statistics.difference_of_seeds(difference, shown, seeds, confidence)
@@ -158,9 +236,17 @@ def compare(
             detectable=statistics.detectable(
                 difference.spread, difference.n, alpha=alpha / n, luck=difference.luck
             ),
+            samples=min(a.fewest, b.fewest),
         )
         for (a, b, difference), p in zip(found, corrected, strict=True)
     ]
+
+
+def _noise(a: Score, b: Score) -> float | None:
+    """The share of sampling in the variance of a shared question's difference, the mean over questions."""
+    own = [noise for q in a.means.keys() & b.means.keys() for noise in (a.noise[q], b.noise[q])]
+    known = [noise for noise in own if noise is not None]
+    return 2 * math.fsum(known) / len(known) if own and len(known) == len(own) else None
 
 
 def _value(score: Score) -> float:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from sourcewise import statistics
 from sourcewise.params.students import Student
-from sourcewise.report.scores import Score, luck_of_training
+from sourcewise.report.scores import Score, chances, luck_of_training
 
 
 def pooled(
@@ -53,24 +53,45 @@ def _pool(group: Sequence[Score], reference: str | None, confidence: float) -> S
     statuses: Counter[str] = Counter()
     for one in group:
         statuses.update(one.statuses)
-    n_samples = sum(one.n_samples for one in group)
-    best_of = [one.best_of for one in group if one.best_of is not None]
+    judged = {q: sum(one.judged[q] for one in group) for q in shared}
+    n_samples = sum(judged.values())
+    # pass@k of different k has no mean.
+    k = group[0].fewest if len({one.fewest for one in group}) == 1 else None
     return Score(
         student=reference if reference in names and reference is not None else names[0],
         benchmark=group[0].benchmark,
         interval=statistics.average(list(means.values()), n_samples, confidence),
         means=means,
-        n_samples=n_samples,
+        judged=judged,
+        noise={q: _noise([one.noise[q] for one in group]) for q in shared},
         fewest=min(one.fewest for one in group),
         most=max(one.most for one in group),
-        # pass@k of different k has no mean.
-        best_of=math.fsum(best_of) / len(group) if len({o.fewest for o in group}) == 1 else None,
+        best_of=_best_of(group, shared, k, confidence) if k else None,
         unjudged=sum(one.unjudged for one in group),
         statuses=dict(sorted(statuses.items())),
         tokens=_mean([(one.tokens, sum(one.statuses.values())) for one in group]),
         truncated=_mean([(one.truncated, sum(one.statuses.values())) for one in group]),
+        looping=_mean([(one.looping, sum(one.statuses.values())) for one in group]),
+        stuck=_mean([(one.stuck, sum(one.statuses.values())) for one in group]),
+        verifiers=frozenset().union(*(one.verifiers for one in group)),
         seeds={one.student: math.fsum(one.means[q] for q in shared) / len(shared) for one in group},
     )
+
+
+def _best_of(
+    group: Sequence[Score], shared: Sequence[str], k: int, confidence: float
+) -> statistics.Interval:
+    """pass@k of one training, the mean over seeds."""
+    of_seeds = [chances(one, k) for one in group]
+    best = [math.fsum(of[q] for of in of_seeds) / len(group) for q in shared]
+    n_samples = sum(one.judged[q] for one in group for q in shared)
+    return statistics.best_of(best, n_samples, k, confidence)
+
+
+def _noise(of_seeds: Sequence[float | None]) -> float | None:
+    """The sampling variance of a mean over seeds."""
+    known = [noise for noise in of_seeds if noise is not None]
+    return math.fsum(known) / len(known) ** 2 if len(known) == len(of_seeds) else None
 
 
 def _mean(weighted: Sequence[tuple[float | None, int]]) -> float | None:

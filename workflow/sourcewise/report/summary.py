@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from sourcewise import statistics
-from sourcewise.report import errors, experiments, forecasts
+from sourcewise.report import errors, experiments, forecasts, power, sensitivity
 from sourcewise.report.gathered import Gathered
-from sourcewise.report.verdict import answer, word
+from sourcewise.report.subsets import Subset, changed
+from sourcewise.report.verdict import answer, more_samples, word
 
 
 def numbers(gathered: Gathered) -> dict[str, Any]:
@@ -21,8 +22,12 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
             **_interval("score", one.interval),
             "questions": len(one.means),
             "samples": one.n_samples,
+            "pass_at": one.fewest,
+            **_interval("pass_at_k", one.best_of),
             "mean_tokens": one.tokens,
             "cut_at_limit": one.truncated,
+            "looping": one.looping,
+            "cut_and_looping": one.stuck,
             "not_judged": one.unjudged,
             "training_seeds": one.seeds,
         }
@@ -35,6 +40,21 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
             "p_holm": pair.corrected,
             "questions": pair.difference.n,
             "verdict": word(pair),
+            "more_questions": pair.verdict.more_questions,
+            "more_samples": more_samples(pair),
+            "detectable": pair.detectable,
+            "variance_of_question": pair.difference.spread**2,
+            "of_it_sampling": pair.difference.noise,
+            "variance_of_seeds": pair.difference.luck or None,
+        }
+    for left in sensitivity.scores(gathered):
+        found = scores[left.score.benchmark][left.score.student]
+        found |= _interval("without_verifier_errors", left.corrected)
+    for other in sensitivity.pairs(gathered):
+        pairs[other.pair.benchmark][f"{other.pair.first} over {other.pair.second}"] |= {
+            "without_verifier_errors": other.alike,
+            "least_if_judged_unlike": other.least,
+            "survives_verifier_errors": other.survives,
         }
     return {
         "answer": said.headline.striptags().replace("\N{NO-BREAK SPACE}", " "),
@@ -53,6 +73,19 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
             }
             for section in experiments.sections(gathered)
         },
+        "power": {
+            row.benchmark: {
+                **{
+                    f"finds_{100 * lead:g}_points": chance
+                    for lead, chance in zip(power.LEADS, row.chances, strict=True)
+                },
+                "smallest_lead": row.now,
+                "with_4_times_the_samples": row.more_samples,
+                "with_4_times_the_questions": row.more_questions,
+            }
+            for row in power.rows(gathered)
+        },
+        "without": [_subset(subset, gathered) for subset in gathered.subsets],
         "teachers": {
             one.name: {
                 **_interval("first", one.acceptance(attempts=1, confidence=confidence)),
@@ -114,6 +147,23 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
                 "disagreements": len(one.differing),
             }
             for one in gathered.agreements
+        },
+    }
+
+
+def _subset(subset: Subset, gathered: Gathered) -> dict[str, Any]:
+    """The scores of a benchmark without its questions in doubt, and the verdicts that are then others."""
+    return {
+        "benchmark": subset.benchmark,
+        "why": subset.why,
+        "questions": subset.dropped,
+        "scores": {one.student: _interval("score", one.interval) for one in subset.scores},
+        "changed_verdicts": {
+            f"{pair.first} over {pair.second}": {
+                "with": word(pair),
+                "without": f"{now.first} over {now.second}: {word(now)}" if now else "no data",
+            }
+            for pair, now in changed(subset, gathered.comparisons)
         },
     }
 

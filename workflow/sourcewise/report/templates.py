@@ -80,21 +80,50 @@ that both students answered: a filled dot is a difference that the data decide a
 {% if g.scores %}{{ scroll("Scores") }}<table>
 <tr><th>benchmark<th>student<th class="n">score<th class="n">{{ level }} interval
 {% if reference %}<th class="n">above {{ reference }}{% endif %}
-<th class="n">pass@k<th class="n">questions<th class="n">samples<th class="n">mean tokens
-<th class="n">cut at limit<th class="n">not judged</tr>
+<th class="n">pass@k<th class="n">{{ level }} interval<th class="n">questions<th class="n">samples
+<th class="n">mean tokens<th class="n">cut at limit<th class="n">loops<th class="n">not judged</tr>
 {% for name, ranked in ranking.items() %}{% for s in ranked %}
 <tr{% if s.student in leaders[name] %} class="lead"{% endif %}><td>{{ name if loop.first }}<td
 class="w">{{ chip(colours.students[s.student]) }}{{ s.student }}
 {% if s.interval %}<td class="n">{{ s.interval.value | percent }}
 <td class="n">{{ span(s.interval.low, s.interval.high) }}
 {% if reference %}<td class="n">{{ gains.get((s.benchmark, s.student), "–") }}{% endif %}
-<td class="n">{{ s.best_of | percent }} (k {{ s.fewest }})<td class="n">{{ s.means | length | count }}
+{% if s.best_of %}<td class="n">{{ s.best_of.value | percent }} (k {{ s.fewest }})
+<td class="n">{{ span(s.best_of.low, s.best_of.high) }}{% else %}<td class="n">–<td class="n">–{% endif %}
+<td class="n">{{ s.means | length | count }}
 <td class="n">{{ s.n_samples | count }}
-{% else %}<td class="n none" colspan="{{ 6 if reference else 5 }}">no data{% endif %}
+{% else %}<td class="n none" colspan="{{ 7 if reference else 6 }}">no data{% endif %}
 <td class="n">{{ s.tokens | decimal }}
 <td class="n">{{ s.truncated | percent }}
+<td class="n">{{ s.looping | percent }}
 <td class="n">{{ s.unjudged | count }}</tr>{% endfor %}{% endfor %}
-</table></div>{% endif %}</section>
+</table></div>
+<p class="see">A sample that repeats a phrase more than 20 times loops; it may be cut at the limit as
+well.</p>{% endif %}{% include "apart" %}</section>
+"""
+
+APART = """{% from "macros" import chip %}{% if g.subsets %}
+<h3>Without questions in doubt</h3>
+<p class="see">Known errors are questions of the list of errata; suspected of contamination are those that a
+training query matched or a teacher's response recited. Such queries and responses were taken out, but others
+less alike may be left. All numbers are computed anew without these questions.</p>
+<div class="scroll"><table><tr><th>benchmark<th>without<th class="n">questions<th>student
+<th class="n">score<th class="n">{{ level }} interval<th class="n">of all questions</tr>
+{% for subset in g.subsets %}{% for s in subset.scores %}
+<tr><td>{{ subset.benchmark if loop.first }}<td>{{ subset.why if loop.first }}
+<td class="n">{{ subset.dropped | count if loop.first }}
+<td class="w">{{ chip(colours.students[s.student]) }}{{ s.student }}
+{% if s.interval %}<td class="n">{{ s.interval.value | percent }}
+<td class="n">{{ span(s.interval.low, s.interval.high) }}
+{% else %}<td class="n none" colspan="2">no data{% endif %}
+<td class="n">{{ whole.get((subset.benchmark, s.student)) | percent }}</tr>{% endfor %}{% endfor %}
+</table></div>
+<ul>{% for subset in g.subsets %}{% for pair, now in changed(subset, g.comparisons) %}
+<li>{{ subset.benchmark }} without {{ subset.why }}: {{ pair.first }} over {{ pair.second }} was
+“{{ pair | word }}”; it is {% if now %}{{ now.first }} over {{ now.second }},
+“{{ now | word }}”{% else %}no data{% endif %}.</li>
+{% else %}<li>{{ subset.benchmark }} without {{ subset.why }}: no verdict changes.</li>
+{% endfor %}{% endfor %}</ul>{% endif %}
 """
 
 PAIRS = """{% from "macros" import chip, nothing, scroll %}
@@ -102,7 +131,8 @@ PAIRS = """{% from "macros" import chip, nothing, scroll %}
 <p class="see">Mean difference over shared questions, in percentage points. The verdict is “better” where
 the
 Holm-corrected p-value is below {{ "%g" | format(1 - g.report.confidence) }}; otherwise the students are not
-distinguishable, and the table says how many more questions would show a difference of the size seen.
+distinguishable, and the table says how many more questions would show a difference of the size seen, and
+whether more samples of the same questions would: these shrink chance within questions, not between them.
 The last column is the smallest difference that these questions can show.</p>
 {% if g.comparisons %}<details{% if g.comparisons | length <= 30 %} open{% endif %}>
 <summary>{{ g.comparisons | length }} pairs</summary>{{ scroll("Pairs") }}<table>
@@ -115,7 +145,20 @@ The last column is the smallest difference that these questions can show.</p>
 <td class="n">{{ c.difference.p | p_value }}<td class="n">{{ c.corrected | p_value }}
 <td{% if c.better %} class="yes"{% endif %}>{{ c | word }}<td class="n">{{ c.difference.n | count }}
 <td class="n">{{ "%.1f" | format(100 * c.detectable) if c.detectable else "–" }}</tr>
-{% endfor %}</table></div></details>{% else %}{{ nothing() }}{% endif %}</section>
+{% endfor %}</table></div></details>{% else %}{{ nothing() }}{% endif %}
+{% if power %}<h3>What these benchmarks can tell</h3>
+<p class="see">The chance that a true lead is called better, and the smallest lead that is in 80&nbsp;% of
+tries, at the strictest level of the correction and by the pair that differs most from question to
+question.</p>
+<div class="scroll"><table><tr><th>benchmark<th class="n">questions<th class="n">samples of each
+{% for lead in leads %}<th class="n">{{ "%g" | format(100 * lead) }} points{% endfor %}
+<th class="n">smallest lead<th class="n">with 4 times the samples<th class="n">with 4 times the questions</tr>
+{% for p in power %}<tr><td>{{ p.benchmark }}<td class="n">{{ p.questions | count }}
+<td class="n">{{ p.samples | count }}{% for chance in p.chances %}<td
+class="n">{{ chance | percent }}{% endfor %}
+<td class="n">{{ "%.1f" | format(100 * p.now) }}
+<td class="n">{% if p.more_samples is none %}–{% else %}{{ "%.1f" | format(100 * p.more_samples) }}{% endif %}
+<td class="n">{{ "%.1f" | format(100 * p.more_questions) }}</tr>{% endfor %}</table></div>{% endif %}</section>
 """
 
 TEACHERS = """{% from "macros" import caption, card, cards, chip, drawing, nothing, scroll %}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -87,7 +88,9 @@ def _widest(pair: Comparison, n_pairs: int, level: str) -> Markup:
     alone = f", before the correction for {n_pairs} pairs" if pair.difference.low > 0 else ""
     more = pair.verdict.more_questions
     if more:
-        tell = f"about {about(more)} more questions would tell"
+        samples = more_samples(pair)
+        instead = f", or about {about(samples)} more samples of each," if samples else ""
+        tell = f"about {about(more)} more questions{instead} would tell"
     else:
         tell = remedy(pair) if pair.difference.luck else "the questions are too few"
     return Markup(" {} is {} points ahead of {} on <i>{}</i> ({} interval {}{}); {}.").format(
@@ -196,12 +199,29 @@ def remedy(pair: Comparison) -> str:
     """What would decide a comparison that the data leave open."""
     more, seeds = pair.verdict.more_questions, pair.verdict.times_seeds
     if more is not None:
-        return f"needs about {about(more)} more questions"
+        return f"needs about {about(more)} more questions{_instead(pair)}"
     if seeds is not None:
         return f"needs about {about(seeds)} times as many training seeds"
     if pair.difference.luck:
         return "needs more questions and more training seeds"
     return "no difference was seen" if pair.difference.value == 0 else "too few questions"
+
+
+def _instead(pair: Comparison) -> str:
+    """What else would do as well."""
+    if samples := more_samples(pair):
+        return f", or about {about(samples)} more samples of each"
+    if seeds := pair.verdict.times_seeds:
+        return f", or about {about(seeds)} times as many training seeds"
+    return "; no number of samples settles it" if pair.verdict.times_samples else ""
+
+
+def more_samples(pair: Comparison) -> int | None:
+    """How many more samples of each question would decide a comparison; None where none would."""
+    times = pair.verdict.times_samples
+    if times is None or math.isinf(times):
+        return None
+    return max(1, math.ceil((times - 1) * pair.samples))
 
 
 def word(pair: Comparison) -> str:

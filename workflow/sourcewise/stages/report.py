@@ -3,7 +3,7 @@
 Reads, under `data`, the manifests, Query, Reject and Contamination tables of the corpus; Verdict,
 Response and Perplexity tables of every teacher; Reject and Example tables of every dataset; loss.csv,
 speed.csv and training.json of every student; Verdict and Response tables of every student at every
-graded benchmark;
+graded benchmark, and Erratum tables of these;
 the files of imported teachers that carry published verdicts; an audit of the verifiers and a forecast.
 Writes an HTML file, a JSON file of all its numbers, and two folders of JSON files: the metrics and the tables
 of plots that DVC compares; and a folder of CSV files, the numbers behind each figure.
@@ -32,7 +32,7 @@ from sourcewise.params.students import Report, Student
 from sourcewise.progress import Progress
 from sourcewise.recipes import manifests
 from sourcewise.recipes.manifests import Corpus, Distilled
-from sourcewise.report import analyses, corpus, scores, seeds, teacher_pairs
+from sourcewise.report import analyses, corpus, scores, seeds, subsets, teacher_pairs
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.metrics import metrics as metric_files
 from sourcewise.report.page import render
@@ -49,6 +49,7 @@ from sourcewise.report.teachers import (
 from sourcewise.report.teachers import queries as shard_queries
 from sourcewise.tables import (
     Contamination,
+    Erratum,
     Example,
     Perplexity,
     Query,
@@ -101,6 +102,12 @@ def run(
             measured.append(_score(data, name, benchmark, report.confidence))
             progress.advance()
     progress.finish()
+    recited = _recited(data, datasets, others.get("filters", {}))
+    doubted = {
+        "known errors": {name: _errata(data, name) for name in graded},
+        "suspected contamination": subsets.suspects(_evidence(queries), recited),
+    }
+    apart = subsets.subsets(measured, students, doubted, report=report, seed=seed)
     measured = seeds.pooled(
         measured, students, reference=report.reference, confidence=report.confidence
     )
@@ -117,6 +124,7 @@ def run(
         comparisons=scores.compare(
             measured, confidence=report.confidence, resamples=report.resamples, seed=seed
         ),
+        subsets=apart,
         teachers=asked,
         agreements=agreements,
         audit=_made_by(Audit, report.audit, "audit"),
@@ -353,6 +361,23 @@ def _score(data: Path, student: str, benchmark: str, confidence: float) -> score
         samples=tables.read(folder / f"{benchmark}.samples.parquet", Response),
         confidence=confidence,
     )
+
+
+def _errata(data: Path, benchmark: str) -> frozenset[str]:
+    path = data / f"benchmark_queries/{benchmark}/errata.parquet"
+    return frozenset(erratum.query_id for erratum in tables.read(path, Erratum))
+
+
+def _recited(
+    data: Path, datasets: Mapping[str, Dataset], filters: Mapping[str, Any]
+) -> Iterator[Reject]:
+    """The responses that a filter found to recite a benchmark, of all datasets."""
+    looking = {name for name, spec in filters.items() if spec.get("filter") == "benchmark_text"}
+    for name, recipe in datasets.items():
+        if looking & set(recipe.filters):
+            for reject in tables.read(data / f"datasets/{name}/rejects.parquet", Reject):
+                if reject.by in looking:
+                    yield reject
 
 
 def _write(path: Path, text: str) -> None:

@@ -29,12 +29,17 @@ VERIFIERS: dict[str, Any] = {
 }
 
 
-def run(*, queries: Path, responses: Path, verifiers: Verifiers, out: Path) -> None:
-    """Judges the responses to a shard's queries.
+def run(
+    *, queries: Path, responses: Path, verifiers: Verifiers, out: Path, every_test: bool = False
+) -> None:
+    """Judges the responses to a shard's queries; `every_test`, as benchmarks do, lifts `code.max_tests`.
 
     Raises ValueError for a response whose query is missing and for a category without a verifier,
     and sandbox.SandboxUnavailableError where programs cannot be run safely: before anything is judged.
     """
+    if every_test and verifiers.code is not None:
+        code_tests = verifiers.code.model_copy(update={"max_tests": sys.maxsize})
+        verifiers = verifiers.model_copy(update={"code": code_tests})
     asked = {query.query_id: query for query in tables.read(queries, Query)}
     categories = _categories(asked, queries, responses)
     unknown = sorted(set(categories) - set(VERIFIERS))

@@ -6,6 +6,7 @@ import functools
 import itertools
 import re
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from sourcewise.gradable.code import Reference
 from sourcewise.gradable.unusable import UnusableReferenceError
@@ -15,6 +16,9 @@ from sourcewise.grading.attempts import Outcome, failed, scored
 from sourcewise.grading.programs.oracles import meets
 
 KILLED = ("timeout", "memory")
+# Of the values of a reference solution: the longest that counts, and all of them (185 MiB in HumanEval+).
+LONGEST, SOLUTION_BYTES = 1 << 20, 512 << 20
+PATIENCE = 10  # a solution also says the long ones, in so many times a program's seconds
 _FUTURE = re.compile(r"^from __future__ import .*$", re.MULTILINE)
 _FLOAT = re.compile(r"-?[0-9]{1,300}\.[0-9]{1,300}")
 _NUMBER = re.compile(r"-?[0-9]{1,300}(?:\.[0-9]{1,300})?")
@@ -59,9 +63,11 @@ def solved(
 ) -> Outcome:
     """The outcome of calls whose expected values are those of the reference's solution."""
     wanted = expected(reference.solution, tuple(calls), limits)
-    result, values = sandbox.evaluate(assembled(program, reference), calls, limits=limits)
+    room = limits._replace(output_bytes=limits.output_bytes + 2 * wanted.n_bytes)
+    calls = wanted.calls
+    result, values = sandbox.evaluate(assembled(program, reference), calls, limits=room)
     passed, problem = 0, ""
-    for call, value, right in itertools.zip_longest(calls, values, wanted):
+    for call, value, right in itertools.zip_longest(calls, values, wanted.values):
         if value is None:
             problem = problem or f"{_show(call)}: {ended(result)}"
         elif value.error:
@@ -74,16 +80,33 @@ def solved(
     return outcome(passed, len(calls), problem, result)
 
 
+class Expected(NamedTuple):
+    """Calls with the values of a reference solution, and how many bytes it took to say these.
+
+    `calls` lack those whose value is longer than LONGEST, which is for tests of speed: lists of a million
+    numbers, which no program could send within its limits.
+    """
+
+    calls: tuple[str, ...]
+    values: tuple[object, ...]
+    n_bytes: int
+
+
 @functools.lru_cache(maxsize=64)
-def expected(solution: str, calls: tuple[str, ...], limits: sandbox.Limits) -> tuple[object, ...]:
-    """The values of a reference solution; raises UnusableReferenceError where it does not give them all."""
-    result, values = sandbox.evaluate(solution, calls, limits=limits)
-    error = next(
-        (f"{_show(c)}: {v.error}" for c, v in zip(calls, values, strict=False) if v.error), ""
-    )
+def expected(solution: str, calls: tuple[str, ...], limits: sandbox.Limits) -> Expected:
+    """What a reference solution gives; raises UnusableReferenceError where it does not give every value."""
+    room = limits._replace(seconds=PATIENCE * limits.seconds, output_bytes=SOLUTION_BYTES)
+    result, values = sandbox.evaluate(solution, calls, limits=room, longest=LONGEST)
+    errors = (value.error != sandbox.TOO_LONG and value.error for value in values)
+    error = next((f"{_show(c)}: {e}" for c, e in zip(calls, errors, strict=False) if e), "")
     if error or len(values) < len(calls):
         raise UnusableReferenceError(f"the solution fails: {error or ended(result)}")
-    return tuple(value.value for value in values)
+    kept = [(c, v.value) for c, v in zip(calls, values, strict=True) if v.error is None]
+    if not kept:
+        raise UnusableReferenceError("the solution gives no value that is short enough")
+    lengths = (len(line) for line in result.output.splitlines())
+    n_bytes = sum(n for n in lengths if n <= LONGEST)
+    return Expected(tuple(c for c, _ in kept), tuple(v for _, v in kept), n_bytes)
 
 
 def scripts(

@@ -21,11 +21,12 @@ where namespaces are not available, `probe` raises and nothing is run.
 from sourcewise.grading.sandbox.command import SandboxUnavailableError
 from sourcewise.grading.sandbox.compiler import CompileError, build
 from sourcewise.grading.sandbox.decode import Value
-from sourcewise.grading.sandbox.runs import evaluate, probe, run_binary, run_script
+from sourcewise.grading.sandbox.runs import TOO_LONG, evaluate, probe, run_binary, run_script
 from sourcewise.grading.sandbox.supervisor import Result
 from sourcewise.grading.sandbox.watch import Limits
 
 __all__ = [
+    "TOO_LONG",
     "CompileError",
     "Limits",
     "Result",

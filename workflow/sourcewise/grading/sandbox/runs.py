@@ -17,6 +17,8 @@ from sourcewise.grading.sandbox.command import (
 from sourcewise.grading.sandbox.supervisor import Result, run
 from sourcewise.grading.sandbox.watch import Limits
 
+TOO_LONG = "too long"
+
 
 def run_script(program: str, stdin: str, *, limits: Limits) -> Result:
     """A program run as a script on one input."""
@@ -25,15 +27,21 @@ def run_script(program: str, stdin: str, *, limits: Limits) -> Result:
 
 
 def evaluate(
-    program: str, expressions: Sequence[str], *, limits: Limits
+    program: str, expressions: Sequence[str], *, limits: Limits, longest: int | None = None
 ) -> tuple[Result, list[decode.Value]]:
     """The values of expressions in the namespace of a program, one process for all.
 
-    Fewer values than expressions come back where the program ended in between.
+    Fewer values than expressions come back where the program ended in between. A value of more than
+    `longest` bytes is not read, and has the error TOO_LONG in its place.
     """
     result = run(python(), _request(program, expressions, limits), limits=limits)
     lines = result.output.split(b"\n")[:-1]  # a last line without its end was cut
-    return result, [decode.value(line) for line in lines[: len(expressions)]]
+    return result, [
+        decode.value(line)
+        if longest is None or len(line) <= longest
+        else decode.Value(None, TOO_LONG)
+        for line in lines[: len(expressions)]
+    ]
 
 
 def run_binary(program: Path, stdin: bytes, *, limits: Limits) -> Result:
