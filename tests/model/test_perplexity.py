@@ -373,7 +373,7 @@ main(["perplexity", *sys.argv[2:]])
 def test_a_job_killed_with_kill_9_goes_on_where_it_was_and_ends_with_the_same_bytes(
     scorer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    n = 300
+    n = 80
     tables.write(
         tmp_path / "queries.parquet",
         Query,
