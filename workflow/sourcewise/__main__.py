@@ -30,6 +30,7 @@ COMMANDS = {
     "audit": "sourcewise.commands.audit",
     "ledger": "sourcewise.commands.ledger",
     "forecast": "sourcewise.commands.forecast",
+    "doctor": "sourcewise.commands.doctor",
     "export": "sourcewise.commands.export",
     "view": "sourcewise.commands.view",
 }
