@@ -137,6 +137,7 @@ def _has_gpu() -> bool:
 
 def _start(model: str, revision: str, config: Any, longest: int) -> Any:
     from vllm.engine.arg_utils import EngineArgs
+    from vllm.usage.usage_lib import UsageContext
     from vllm.v1.engine.llm_engine import LLMEngine
 
     arguments = EngineArgs(
@@ -150,7 +151,8 @@ def _start(model: str, revision: str, config: Any, longest: int) -> Any:
         use_tqdm_on_load=False,
         **({} if _has_gpu() else _cpu_arguments(config, longest)),
     )
-    return LLMEngine.from_engine_args(arguments)
+    # As `vllm.LLM` does: without it an H100 runs 128 sequences at once instead of 1,024.
+    return LLMEngine.from_engine_args(arguments, usage_context=UsageContext.LLM_CLASS)
 
 
 def _cpu_arguments(config: Any, longest: int) -> dict[str, Any]:
