@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from sourcewise.schedule.events import Job
+from sourcewise.schedule.events import Job, Name
 
 # What Snakemake adds to a job that Slurm starts: two starts of its own and a step (docs/scale.md).
 SECONDS_OF_A_JOB = 3.0
@@ -33,9 +33,9 @@ class Shard(NamedTuple):
     cores: int = 2
 
 
-def jobs(shard: Shard) -> Iterator[tuple[Hashable, Job]]:
+def jobs(shard: Shard) -> Iterator[tuple[Name, Job]]:
     """The jobs of one shard by name: (rule, teacher, shard, round), without the round for perplexity."""
-    before: tuple[Hashable, ...] = ()
+    before: tuple[Name, ...] = ()
     for attempt, (asking, judging) in enumerate(shard.rounds, start=1):
         place = (shard.teacher, shard.name, attempt)
         # A round with nothing to ask starts no engine, but Slurm gives its job the GPUs all the same.

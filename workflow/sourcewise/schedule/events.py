@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Hashable, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+# What a job is called: anything that can be a key.
+Name = Any
 
 
 class Job(NamedTuple):
     """What a job waits for, holds and takes; `needs` that are no job of the schedule are there already."""
 
     seconds: float
-    needs: tuple[Hashable, ...] = ()
+    needs: tuple[Name, ...] = ()
     gpus: int = 0
     cores: int = 0
 
@@ -32,7 +35,7 @@ class Placed(NamedTuple):
     end: float
 
 
-def run(jobs: Mapping[Hashable, Job], machines: Machines) -> dict[Hashable, Placed]:
+def run(jobs: Mapping[Name, Job], machines: Machines) -> dict[Name, Placed]:
     """The schedule in which jobs wait in line for what they hold, in the order in which they became ready.
 
     A job that waits for many GPUs holds up those behind it that want GPUs, too (as Slurm's main scheduler
@@ -46,14 +49,14 @@ def run(jobs: Mapping[Hashable, Job], machines: Machines) -> dict[Hashable, Plac
                 f"{name} asks for more than there is: {job.gpus} GPUs, {job.cores} cores"
             )
     waiting = {name: {need for need in job.needs if need in jobs} for name, job in jobs.items()}
-    following: dict[Hashable, list[Hashable]] = {}
+    following: dict[Name, list[Name]] = {}
     for name, needs in waiting.items():
         for need in needs:
             following.setdefault(need, []).append(name)
     line = _Line(jobs, machines)
     line.join(name for name, needs in waiting.items() if not needs)
-    placed: dict[Hashable, Placed] = {}
-    running: list[tuple[float, int, Hashable]] = []
+    placed: dict[Name, Placed] = {}
+    running: list[tuple[float, int, Name]] = []
     now = 0.0
     while True:
         for name in line.admitted():
@@ -80,12 +83,12 @@ def run(jobs: Mapping[Hashable, Job], machines: Machines) -> dict[Hashable, Plac
 class _Line:
     """Two queues, of the jobs that hold GPUs and of those that do not, and what is free."""
 
-    def __init__(self, jobs: Mapping[Hashable, Job], free: Machines) -> None:
+    def __init__(self, jobs: Mapping[Name, Job], free: Machines) -> None:
         self._jobs, self._free = jobs, free
-        self._queues: tuple[list[tuple[int, Hashable]], list[tuple[int, Hashable]]] = ([], [])
+        self._queues: tuple[list[tuple[int, Name]], list[tuple[int, Name]]] = ([], [])
         self._joined = 0
 
-    def join(self, names: Iterable[Hashable]) -> None:
+    def join(self, names: Iterable[Name]) -> None:
         for name in names:
             self._joined += 1
             heapq.heappush(self._queues[self._jobs[name].gpus > 0], (self._joined, name))
@@ -94,7 +97,7 @@ class _Line:
         gpus, cores, n = self._free
         self._free = Machines(gpus + job.gpus, cores + job.cores, n + 1)
 
-    def admitted(self) -> list[Hashable]:
+    def admitted(self) -> list[Name]:
         """The jobs that start now, which hold from now on what they asked for."""
         found = []
         for queue in self._queues:
@@ -111,12 +114,12 @@ class _Line:
         return job.gpus <= gpus and job.cores <= cores and n >= 1
 
 
-def makespan(placed: Mapping[Hashable, Placed]) -> float:
+def makespan(placed: Mapping[Name, Placed]) -> float:
     """When the last job ends."""
     return max((one.end for one in placed.values()), default=0.0)
 
 
-def longest_chain(jobs: Mapping[Hashable, Job]) -> tuple[float, list[Hashable]]:
+def longest_chain(jobs: Mapping[Name, Job]) -> tuple[float, list[Name]]:
     """The seconds and the jobs of the chain that no number of machines makes shorter.
 
     Raises ValueError where needs wait for each other.
