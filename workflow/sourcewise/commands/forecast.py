@@ -80,6 +80,8 @@ def _whole(text: str) -> int:
 def _forecast(options: argparse.Namespace) -> None:
     params = load(Path("params.yaml"))
     names = _teachers(params, options.teacher)
+    if options.gpus:
+        forecast_schedule.check(params, names, options.gpus)
     if not MANIFEST.is_file():
         raise UsageError(
             f"{MANIFEST} does not exist: make the corpus first (snakemake --cores 2 -- queries)"

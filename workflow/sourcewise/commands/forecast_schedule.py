@@ -73,8 +73,26 @@ def schedule(
                 made = _shard(name, shard, counts, pilots[name], weights[name], speed, scorer, rng)
                 jobs.update(distilling.jobs(made))
         jobs.update(_students(params, sums, tuple(jobs)))
-        runs.append((jobs, _run(jobs, gpus)))
+        runs.append((jobs, events.run(jobs, Machines(gpus))))
     return _forecast(runs, gpus, _left_out(params, sums))
+
+
+def check(params: Params, names: Sequence[str], gpus: int) -> None:
+    """Raises UsageError, before a pilot is paid, where `gpus` GPUs cannot hold the jobs of some rate."""
+    rates = params.rates
+    for name in names:
+        _gpus(f"teachers.{name}", rates.teachers.get(name) if rates else None, gpus)
+    for stage, rate in rates.stages.items() if rates else ():
+        _gpus(f"stages.{stage}", rate, gpus)
+
+
+def _gpus(key: str, rate: Rate | None, there: int) -> None:
+    if rate is None or rate.gpus is None:
+        raise UsageError(
+            f"--gpus needs to know what a job holds: give rates.{key} in params.yaml gpus"
+        )
+    if rate.gpus > there:
+        raise UsageError(f"--gpus {there}: by rates.{key} a job holds {rate.gpus}: give more")
 
 
 def _speed(name: str, params: Params, asked: Asked) -> Speed:
@@ -83,8 +101,8 @@ def _speed(name: str, params: Params, asked: Asked) -> Speed:
     per_second = given or asked.tokens_per_second
     if rate is None or rate.gpus is None or per_second is None:
         raise UsageError(
-            f"--gpus needs to know how {name} answers: give rates.teachers.{name} in params.yaml gpus "
-            "and tokens_per_second (docs/operating.md)"
+            f"--gpus needs a speed of {name}, and no pilot measured one: give rates.teachers.{name} in "
+            "params.yaml gpus and tokens_per_second"
         )
     return Speed(rate.gpus, per_second, rate.start_seconds if given else 0.0, asked.judging or 0.0)
 
@@ -161,13 +179,6 @@ def _students(
             jobs[stage, student] = Job(seconds, before[student], rate.gpus or 0)
             before[student] = ((stage, student),)
     return jobs
-
-
-def _run(jobs: Mapping[Name, Job], gpus: int) -> dict[Name, Placed]:
-    try:
-        return events.run(jobs, Machines(gpus))
-    except ValueError as error:
-        raise UsageError(f"--gpus {gpus}: {error}: give more, or correct `gpus` in rates") from None
 
 
 def _left_out(params: Params, sums: Mapping[str, Drawn]) -> tuple[str, ...]:

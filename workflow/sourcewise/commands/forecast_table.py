@@ -86,13 +86,13 @@ def _schedule(found: ScheduleForecast) -> list[RenderableType]:
     chain = ", ".join(f"{rule} {hours:,.2g}" for rule, hours in found.chain.items())
     lines = [
         f"  the last response after {_scaled(found.distillation_hours)}; until then "
-        f"{100 * found.used:.0f} % of the GPUs' time is work",
+        f"jobs hold {100 * found.used:.0f} % of the GPUs' time",
         f"  the longest chain of jobs takes {sum(found.chain.values()):,.3g} hours: {chain}",
     ]
     if found.left_out:
         lines.append(
-            f"  without {', '.join(found.left_out)}: give rates.stages.{found.left_out[0]} in "
-            "params.yaml gpus and tokens_per_second"
+            f"  without {', '.join(found.left_out)}: the speed (rates.stages in params.yaml: gpus, "
+            "tokens_per_second) or the tokens are not known"
         )
     return [title, *(Text(line) for line in lines)]
 
