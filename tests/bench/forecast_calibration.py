@@ -1,6 +1,6 @@
 """Whether a forecast holds: 100 corpora of the paper's lengths, each foretold from a pilot and then run.
 
-    .venvs/workflow/bin/python tests/bench/forecast_calibration.py [--check] [--simulations 100] [--queries 18900]
+    .venvs/workflow/bin/python tests/bench/forecast_calibration.py [--check] [--simulations N] [--queries N]
 
 A corpus has the paper's shares of categories; of each teacher every query goes through its loop. The forecast
 sees 200 queries of a category, as `sourcewise forecast` would choose them, and says 90 % intervals. `--check`

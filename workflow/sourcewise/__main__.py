@@ -30,6 +30,7 @@ COMMANDS = {
     "audit": "sourcewise.commands.audit",
     "ledger": "sourcewise.commands.ledger",
     "forecast": "sourcewise.commands.forecast",
+    "account": "sourcewise.commands.account",
     "doctor": "sourcewise.commands.doctor",
     "export": "sourcewise.commands.export",
     "view": "sourcewise.commands.view",

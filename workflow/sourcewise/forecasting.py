@@ -67,6 +67,24 @@ class ScheduleForecast(_Record):
     left_out: tuple[str, ...]
 
 
+class StageActual(_Record):
+    """What the ended jobs of a stage took, in hours; None is not known."""
+
+    jobs: int
+    failed: int
+    hours: float
+    gpu_hours: float | None
+    cpu_hours: float | None
+
+
+class Actual(_Record):
+    """What `sourcewise account` collected, from Slurm's accounts or from the logs of jobs."""
+
+    created: str
+    source: Literal["slurm", "logs"]
+    stages: dict[str, StageActual]
+
+
 class Basis(_Record):
     """What a forecast holds for; `teacher` and `corpus` are digests."""
 
@@ -103,6 +121,7 @@ class Forecast(_Record):
     total: Prediction
     stages: dict[str, StageForecast] = {}
     schedule: ScheduleForecast | None = None
+    actual: Actual | None = None
 
 
 def basis(teacher: Teacher, distill: Distill, manifest: str) -> Basis:

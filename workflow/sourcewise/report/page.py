@@ -67,6 +67,7 @@ def render(gathered: Gathered) -> str:
         by_category=rows.by_category(gathered),
         agreements=[rows.AgreementRow(a, a.share(report.confidence)) for a in gathered.agreements],
         forecasts=forecasts.rows(gathered),
+        costs=forecasts.costs(gathered),
         errors=errors.rows(gathered),
         layers=corpus.layers(gathered.evidence),
         listed_pairs=sorted(gathered.evidence, key=_closeness)[:LISTED],

@@ -83,6 +83,7 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
             | {"reasons": row.reasons}
             for row in forecasts.rows(gathered)
         },
+        **_costs(gathered),
         "published": {
             one.teacher: {
                 **_interval("agreement", one.share(confidence)),
@@ -92,6 +93,20 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
             for one in gathered.agreements
         },
     }
+
+
+def _costs(gathered: Gathered) -> dict[str, Any]:
+    """What stages took; without accounts the summary has no such key."""
+    found = {
+        row.stage: {
+            **row.actual.model_dump(),
+            "forecast": row.forecast.model_dump() if row.forecast else None,
+            "inside": row.is_inside,
+            "gpu_seconds_per_accepted": row.per_row,
+        }
+        for row in forecasts.costs(gathered)
+    }
+    return {"cost": found} if found else {}
 
 
 def _interval(name: str, interval: statistics.Interval | None) -> dict[str, float | None]:

@@ -20,6 +20,7 @@ FRAME = """<!doctype html>
 <nav aria-label="Sections"><a href="#scores">Scores</a><a href="#pairs">Pairs</a>
 <a href="#teachers">Teachers</a>{% if g.agreements %}<a href="#published">Published verdicts</a>{% endif %}
 {% if g.forecast %}<a href="#forecast">Forecast</a>{% endif %}
+{% if costs %}<a href="#cost">Cost</a>{% endif %}
 {% if g.audit %}<a href="#errors">Verifier error</a>{% endif %}
 <a href="#rows">Where rows went</a><a href="#contamination">Contamination</a>
 <a href="#datasets">Datasets</a><a href="#training">Training</a><a href="#methods">Methods</a>
@@ -40,6 +41,8 @@ MACROS = """
 {%- macro cards(figures) %}<div class="grid">{% for figure in figures %}<div class="card">
 <h3>{{ figure.title }}</h3>{{ figure.drawing }}</div>{% endfor %}</div>{% endmacro -%}
 {%- macro share(of) %}{% if of %}{{ "%.2f" | format(100 * of.value) }} %{% else %}–{% endif %}{% endmacro -%}
+{%- macro hours(of) %}{% if of is none %}–{% elif of < 10 %}{{ "%.3f" | format(of) }}{% else %}
+{{- "{:,.1f}".format(of) }}{% endif %}{% endmacro -%}
 {%- macro rate(of) %}<td class="n">{{ share(of) }}<td class="n">
 {%- if of %}{{ "%.2f to %.2f" | format(100 * of.low, 100 * of.high) }}{% else %}–{% endif %}{% endmacro -%}
 """
