@@ -4,7 +4,7 @@ CORES ?= 2
 BIN := $(CURDIR)/.venvs/workflow/bin
 export PATH := $(BIN):$(PATH)
 
-.PHONY: demo real test format lint setup lock
+.PHONY: demo real test test-slurm format lint setup lock
 
 setup:
 	@command -v $(PYTHON) > /dev/null || { echo "setup: Sourcewise needs Python 3.11, and there is no $(PYTHON): install \
@@ -23,6 +23,9 @@ real: setup  ## responses of seven real models to GSM8K and IFEval queries
 test: setup  ## format, lint, types and all tests
 	@$(MAKE) --no-print-directory lint
 	@tests/run
+
+test-slurm: setup  ## the tests on Slurm once more, with slurmdbd and MariaDB, and those that take minutes
+	@SOURCEWISE_SLURM_ACCOUNTING=1 .venvs/workflow/bin/python -m pytest tests/slurm
 
 lint: setup
 	@ruff format --check . && ruff check . && mypy

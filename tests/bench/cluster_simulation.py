@@ -15,17 +15,18 @@ import time
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import paper_numbers as paper
 import yaml
+import yte
 from figure import Figure, print_table
 
 from sourcewise.schedule import batching, distilling, events
 from sourcewise.schedule.batching import Took
 from sourcewise.schedule.distilling import Round, Shard
-from sourcewise.schedule.events import Job, Machines
+from sourcewise.schedule.events import Job, Machines, Name
 
 ROOT = Path(__file__).resolve().parents[2]
 PRESET = ROOT / "workflow/presets/paper.yaml"
@@ -145,6 +146,7 @@ def _drawing(teacher: str) -> paper.Drawing:
 def simulate(asked: tuple[Asked, ...], gpus: int, *, at_once: float) -> Result:
     """The loop of all teachers on so many GPUs, with `at_once` jobs at most."""
     jobs = {name: job for one in asked for name, job in distilling.jobs(one.shard)}
+    jobs = grouped(jobs, together())
     placed = events.run(jobs, Machines(gpus, CORES, at_once))
     end = max(one.end for name, one in placed.items() if name[0] == "generate")
     there = gpus * end
@@ -198,6 +200,7 @@ def served(gpus: int) -> Result:
 def whole(gpus: int, *, train_gpus: int) -> tuple[float, float]:
     """Hours of the run until the last student is sampled, and of its longest chain."""
     jobs = {name: job for one in work() for name, job in distilling.jobs(one.shard)}
+    jobs = grouped(jobs, together())
     distilled = tuple(jobs)
     for student, teacher in paper.STUDENTS.items():
         jobs["filter", student] = Job(paper.FILTER_SECONDS, distilled, cores=2)
@@ -210,9 +213,33 @@ def whole(gpus: int, *, train_gpus: int) -> tuple[float, float]:
     return events.makespan(placed) / 3600, events.longest_chain(jobs)[0] / 3600
 
 
+def profile() -> dict[str, Any]:
+    """The profile of Slurm as Snakemake reads it."""
+    return dict(yte.process_yaml(PROFILE.read_text(), require_use_yte=True))
+
+
+def together() -> int:
+    """Of how many shards one job judges the responses, by the profile."""
+    return int(next(iter(profile().get("group-components", {"": 1}).values())))
+
+
+def grouped(jobs: dict[Name, Job], n: int) -> dict[Name, Job]:
+    """The jobs with each `n` verifications of a round as one, which waits for the responses of all."""
+    found = dict(jobs)
+    rounds = sorted({name[3] for name in jobs if name[0] == "verify"})
+    for attempt in rounds:
+        names = [name for name in jobs if name[0] == "verify" and name[3] == attempt]
+        for start in range(0, len(names), n):
+            group = names[start : start + n]
+            needs = tuple(need for name in group for need in jobs[name].needs)
+            seconds = max(jobs[name].seconds for name in group)
+            found.update((name, Job(seconds, needs, 0, jobs[name].cores)) for name in group)
+    return found
+
+
 def limit_of_jobs() -> int:
     """How many jobs the profile has in Slurm at once."""
-    return int(yaml.safe_load(PROFILE.read_text())["jobs"])
+    return int(profile()["jobs"])
 
 
 def figures() -> Iterator[Figure]:

@@ -34,6 +34,7 @@ DATASET = {
     "teachers": [TEACHER],
     "min_score": 0.9,
     "solved_by": [],
+    "lengths_of": None,
     "filters": ["ngram"],
     "max_examples": None,
     "seed": 1,

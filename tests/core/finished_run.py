@@ -75,7 +75,7 @@ class Tree:
         if self.imported is not None:
             teacher = {"revision": "r1", "wrap": {"rule": "none"}, "import": self.imported}
         dataset = {"teachers": ["good"], "min_score": 0.9, "solved_by": [], "filters": ["length"],
-                   "max_examples": None, "seed": 1}  # fmt: skip
+                   "lengths_of": None, "max_examples": None, "seed": 1}  # fmt: skip
         origin = {"category": "math", "licence": "CC0",
                   "synthetic": {"task": "arithmetic", "n": 20, "seed": 1}}  # fmt: skip
         benchmark = {"queries": origin, "samples": 4, "suffix": "", "max_tokens": None}

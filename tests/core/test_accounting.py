@@ -20,6 +20,7 @@ LINES = [
     "19|CANCELLED by 1000|0|0||/runs/a|rule_verify_wildcards_r1_1_math-0003",
     "20|RUNNING|500|1000|cpu=2|/runs/a|rule_verify_wildcards_r1_1_math-0003",
     "21|COMPLETED|1800|3600|cpu=2,node=1|/runs/a/|rule_judge_queries",
+    "24|COMPLETED|1800|3600|cpu=2,node=1|/runs/a|rule_verification-2",
     "22|COMPLETED|1800|3600|cpu=2,node=1|/runs/b|rule_verify",
     "23|OUT_OF_MEMORY|1800||cpu=2,gres/gpu:a100=1,gres/gpu:h100=1|/runs/a|",
     "slurm_persist_conn_open: something else",
@@ -31,6 +32,7 @@ def test_lines_of_sacct_are_read_with_what_failed_and_without_what_never_ran() -
         Spent("generate", False, 2.0, 8.0, 16.0),
         Spent("generate", True, 1.0, 4.0, 8.0),
         Spent("judge_queries", False, 0.5, 0.0, 1.0),
+        Spent("verification", False, 0.5, 0.0, 1.0),
         Spent("", True, 0.5, 1.0, None),
     ]
 

@@ -199,13 +199,24 @@ def _slurm(programs: Path, accounting: str, age: int, profile: str) -> list[Find
 def test_slurm_without_accounts_needs_squeue_and_a_memory(slurm: Path) -> None:
     *_, found = _slurm(slurm, "none", 3600, "slurm-init-seconds-before-status-checks: 20\n")
     assert found.state == "problem"
-    assert "slurm-status-command: squeue" in found.fix
+    assert found.fix.startswith("status_command: squeue")
     by_squeue = "slurm-status-command: squeue\nslurm-init-seconds-before-status-checks: 20\n"
     assert [one.state for one in _slurm(slurm, "none", 3600, by_squeue)] == ["ok", "ok"]
     *_, found = _slurm(slurm, "none", 30, by_squeue)
     assert found.state == "problem"
     assert "MinJobAge=300" in found.fix
     assert [one.state for one in _slurm(slurm, "slurmdbd", 30, "jobs: 3\n")] == ["ok", "ok"]
+
+
+def test_the_profile_that_ships_is_read_with_its_expressions(slurm: Path) -> None:
+    shipped = (PRESETS.parent / "profiles/slurm/config.yaml").read_text()
+    first, ends = _slurm(slurm, "slurmdbd", 300, shipped)
+    assert (first.state, ends.seen) == ("ok", "jobs' ends by sacct (slurmdbd), MinJobAge 300 s")
+    *_, found = _slurm(
+        slurm, "slurmdbd", 300, shipped.replace("gpu_partition: gpu", "gpu_partition: a100")
+    )
+    assert "a100" in found.seen
+    assert "SITE" in found.fix
 
 
 def test_a_partition_that_does_not_exist_is_named(slurm: Path) -> None:
@@ -296,18 +307,18 @@ def test_a_remote_is_reached_as_dvc_reaches_it(
         subprocess.run([str(dvc), *words], check=True, capture_output=True)
 
     call("init", "--no-scm", "-q")
-    assert "none" in _only(sharing.dvc_remote()).seen
+    assert "none" in _only(sharing.dvc_remote(120)).seen
     call("remote", "add", "-d", "store", str(tmp_path / "store"))
-    assert "does not exist" in _only(sharing.dvc_remote()).seen
+    assert "does not exist" in _only(sharing.dvc_remote(120)).seen
     (tmp_path / "store").mkdir()
-    found = _only(sharing.dvc_remote())
+    found = _only(sharing.dvc_remote(120))
     assert found.fix == "dvc remote modify --local store verify true"
     call("remote", "modify", "store", "verify", "true")
-    assert _only(sharing.dvc_remote()) == Finding("DVC remote", "ok", f"store: {tmp_path}/store")
+    assert _only(sharing.dvc_remote(120)) == Finding("DVC remote", "ok", f"store: {tmp_path}/store")
 
 
 def test_this_machine_compiles_and_sandboxes() -> None:
-    assert _only(machine.compiler()).state == "ok"
+    assert _only(machine.compiler(120)).state == "ok"
     assert _only(machine.sandboxed()).state == "ok"
 
 
@@ -317,7 +328,7 @@ def test_without_bubblewrap_the_remedy_is_its_package(monkeypatch: pytest.Monkey
     found = _only(machine.sandboxed())
     assert found.state == "problem"
     assert found.fix == "apt-get install bubblewrap"
-    assert _only(machine.compiler()).fix == "apt-get install g++"
+    assert _only(machine.compiler(120)).fix == "apt-get install g++"
 
 
 def test_the_screen_has_each_fix_below_its_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -373,6 +373,7 @@ def _filter(
     filters: dict[str, Any],
     teachers: tuple[str, ...] = ("a",),
     benchmarks: tuple[Path, ...] = (),
+    lengths_of: tuple[Path, ...] = (),
 ) -> tuple[list[Example], list[Reject], dict[str, Any]]:
     """Runs the stage over (question, teacher, response, perplexity), each selected at attempt 1."""
     queries = {question: _query(question) for question, *_ in rows}
@@ -397,6 +398,7 @@ def _filter(
             teachers=teachers,
             min_score=0.9,
             solved_by=(),
+            lengths_of=None,
             filters=tuple(filters),
             max_examples=None,
             seed=1,
@@ -406,6 +408,7 @@ def _filter(
         queries=folder / "manifest.json",
         teachers=tuple(folder / teacher / "manifest.json" for teacher in teachers),
         benchmarks=benchmarks,
+        lengths_of=lengths_of,
         out=folder / "examples.parquet",
         rejects=folder / "rejects.parquet",
         card=folder / "card.json",
@@ -472,6 +475,48 @@ def test_a_filter_sees_only_what_the_filters_before_it_left(tmp_path: Path) -> N
     assert (len(examples), [r.by for r in rejects]) == (3, ["perplexity"])
     steps = [["corpus", 4], ["verified", 4], ["selected", 4], ["perplexity", 3], ["ngram", 3]]
     assert card["waterfall"] == steps
+
+
+def test_a_card_says_which_filter_dropped_what_and_why(tmp_path: Path) -> None:
+    rows: list[Row] = [
+        ("q1", "a", _text("one two three"), 9.0),
+        ("q2", "a", "four", 2.0),
+        ("q3", "b", _text("five"), 8.0),
+        ("q4", "b", _text("six"), 2.0),
+    ]
+    _, _, card = _filter(
+        tmp_path,
+        rows,
+        {"likely": SPECS["perplexity"], "whole": SPECS["structure"]},
+        teachers=("a", "b"),
+    )
+    assert card["recipe"]["filters"][0]["max"] == 5.0
+    assert card["removed"] == [["likely", "above_max", 2], ["whole", "missing_tag", 1]]
+    assert card["teachers"]["b"]["removed"] == [["likely", "above_max", 1]]
+
+
+def test_matched_lengths_are_those_of_the_other_dataset(tmp_path: Path) -> None:
+    other = tmp_path / "other.parquet"
+    short, long = "one", "one two three four five six seven"
+    edges = tuple(len(units(_text(words))) for words in (short, long))
+    sizes = [edges[0]] * 30 + [edges[1]] * 10 + [99] * 7
+    examples = [
+        Example(f"{n:03}", "math", "b", [Message("user", "q")], size, 1, 1.0, None)
+        for n, size in enumerate(sizes)
+    ]
+    tables.write(other, Example, examples)
+    texts = [_text(short)] * 12 + [_text(long)] * 12
+    rows: list[Row] = [(f"q{n}", "a", text, None) for n, text in enumerate(texts)]
+    spec = {"filter": "lengths", "edges": edges, "shares": "matched", "seed": 3}
+    with pytest.raises(ValueError, match="no dataset is named: set 'lengths_of'"):
+        _filter(tmp_path, rows, {"matched": spec})
+    kept, rejects, _ = _filter(tmp_path, rows, {"matched": spec}, lengths_of=(other,))
+    counts = Counter(example.n_tokens for example in kept)
+    assert counts == {edges[0]: 12, edges[1]: 4}
+    assert {reject.reason for reject in rejects} == {"not_drawn"}
+    tables.write(other, Example, examples[-7:])
+    with pytest.raises(ValueError, match="has no example of at most"):
+        _filter(tmp_path, rows, {"matched": spec}, lengths_of=(other,))
 
 
 def test_a_recited_benchmark_item_is_counted_and_its_evidence_kept(tmp_path: Path) -> None:
@@ -573,6 +618,7 @@ def test_a_selection_without_its_response_is_an_error(tmp_path: Path) -> None:
                 teachers=("a",),
                 min_score=0.9,
                 solved_by=(),
+                lengths_of=None,
                 filters=(),
                 max_examples=None,
                 seed=1,
@@ -582,6 +628,7 @@ def test_a_selection_without_its_response_is_an_error(tmp_path: Path) -> None:
             queries=tmp_path / "manifest.json",
             teachers=(tmp_path / "a/manifest.json",),
             benchmarks=(),
+            lengths_of=(),
             out=tmp_path / "examples.parquet",
             rejects=tmp_path / "rejects.parquet",
             card=tmp_path / "card.json",

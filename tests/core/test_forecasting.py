@@ -49,7 +49,7 @@ def test_95_of_100_intervals_hold_the_sum_of_the_corpus(n: int, pilot: int) -> N
             estimate = getattr(found, name)
             held[column] += estimate.low <= truth <= estimate.high
     coverage = dict(zip(predicting.ASKED, held / corpora, strict=True))
-    assert all(0.90 <= share <= 0.98 for share in coverage.values()), coverage
+    assert all(0.90 <= share <= 0.99 for share in coverage.values()), coverage
 
 
 def test_a_pilot_of_the_whole_corpus_leaves_nothing_to_chance() -> None:

@@ -40,6 +40,17 @@ def _rename(mapping: dict[str, Any], old: str, new: str) -> None:
     mapping[new] = mapping.pop(old)
 
 
+def _match(content: dict[str, Any], **lengths_of: str | None) -> None:
+    content["filters"]["matched"] = {
+        "filter": "lengths",
+        "edges": [10, 99],
+        "shares": "matched",
+        "seed": 1,
+    }
+    for name, other in lengths_of.items():
+        content["datasets"][name] |= {"filters": ["matched"], "lengths_of": other}
+
+
 MISTAKES = [
     (
         "unknown key",
@@ -192,6 +203,21 @@ MISTAKES = [
         "a source that stands apart from those whose shards it joins",
         lambda c: c["clean"].update(order=["multi_turn", "arithmetic", "code", "instruction"]),
         r"clean\.order: 'multi_turn' joins the shards of 'arithmetic', so it stands right behind it",
+    ),
+    (
+        "lengths of a dataset that waits for this one",
+        lambda c: _match(c, terse="steps", steps="terse"),
+        r"datasets\.terse\.lengths_of: terse waits for steps waits for terse",
+    ),
+    (
+        "lengths of a dataset that no filter takes over",
+        lambda c: c["datasets"]["terse"].update(lengths_of="steps"),
+        r"datasets\.terse\.lengths_of .* no filter does; set it null",
+    ),
+    (
+        "a filter that takes over the lengths of none",
+        lambda c: _match(c, terse=None),
+        r"datasets\.terse\.lengths_of .* the filter 'matched' needs it",
     ),
     (
         "epochs and steps",

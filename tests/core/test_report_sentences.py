@@ -203,7 +203,14 @@ def test_steps_of_a_waterfall_follow_the_stages_and_then_the_commonest_reason() 
 
 
 def test_a_student_wears_the_colour_of_its_only_teacher() -> None:
-    recipe = {"min_score": 0.9, "solved_by": [], "filters": [], "max_examples": None, "seed": 1}
+    recipe = {
+        "min_score": 0.9,
+        "solved_by": [],
+        "lengths_of": None,
+        "filters": [],
+        "max_examples": None,
+        "seed": 1,
+    }
     datasets = TypeAdapter(dict[str, Dataset]).validate_json(
         json.dumps({
             "mixed": recipe | {"teachers": ["a", "b"]}, "of_b": recipe | {"teachers": ["b"]},

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -48,7 +49,7 @@ def writer() -> Iterator[subprocess.Popen[str]]:
 def test_the_second_run_learns_the_pid_and_the_start_of_the_first(
     writer: subprocess.Popen[str],
 ) -> None:
-    named = rf"pid {writer.pid}, since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d"
+    named = rf"pid {writer.pid}, since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d on {socket.gethostname()}"
     with pytest.raises(BusyError, match=rf"another run works in this copy \({named}\)"):
         take()
     assert str(holder()).startswith(f"pid {writer.pid}, since ")

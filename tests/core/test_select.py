@@ -26,6 +26,7 @@ def _recipe(**changes: Any) -> Dataset:
         "teachers": ("a",),
         "min_score": 0.9,
         "solved_by": (),
+        "lengths_of": None,
         "filters": (),
         "max_examples": None,
         "seed": 1,

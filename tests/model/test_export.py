@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,11 @@ def made(folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Example]:
     Path("data/queries/manifest.json").write_text(json.dumps({"shards": list(shards)}))
     tables.write(Path("data/datasets/mix/examples.parquet"), Example, examples)
     card = contents(
-        "mix", {"teachers": ["r1"]}, {"r1": tally}, {"r1": [("corpus", 4), ("selected", 4)]}
+        "mix",
+        {"teachers": ["r1"]},
+        {"r1": tally},
+        {"r1": [("corpus", 4), ("selected", 4)]},
+        {"r1": Counter()},
     )
     Path("data/datasets/mix/card.json").write_text(json.dumps(card))
     return examples

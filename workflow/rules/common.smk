@@ -310,6 +310,12 @@ def dataset_benchmarks(wildcards):
     return benchmark_tables(sorted(PARAMS.benchmarks)) if wanted else []
 
 
+def dataset_lengths(wildcards):
+    """The dataset whose lengths are matched, if any are."""
+    other = PARAMS.datasets[wildcards.dataset].lengths_of
+    return [] if other is None else f"data/datasets/{other}/examples.parquet"
+
+
 def dataset_manifests(wildcards):
     return [
         f"data/distill/{t}/manifest.json"

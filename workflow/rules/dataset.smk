@@ -30,6 +30,7 @@ rule filter:
         teachers=dataset_manifests,
         selected="data/datasets/{dataset}/selected.parquet",
         benchmarks=dataset_benchmarks,
+        lengths_of=dataset_lengths,
     output:
         examples="data/datasets/{dataset}/examples.parquet",
         rejects="data/datasets/{dataset}/rejects.parquet",
@@ -48,5 +49,6 @@ rule filter:
         "{resources.python} -m sourcewise filter --name {wildcards.dataset} --dataset {params.dataset:q}"
         " --filters {params.filters:q} --selected {input.selected} --queries {input.queries}"
         " --teachers {input.teachers} --benchmarks {input.benchmarks}"
+        " --lengths-of {input.lengths_of}"
         " --out {output.examples} --rejects {output.rejects}"
         " --card {output.card} > {log} 2>&1"

@@ -33,6 +33,7 @@ COMMANDS = {
     "account": "sourcewise.commands.account",
     "doctor": "sourcewise.commands.doctor",
     "export": "sourcewise.commands.export",
+    "serve": "sourcewise.commands.serve",
     "view": "sourcewise.commands.view",
 }
 

@@ -27,6 +27,8 @@ ASKED = (
 )
 # From fewer queries the intervals of tokens are too narrow: of 10, 87 in 100 hold the sum, of 1 a quarter.
 ENOUGH = 30
+# So many of each value need no prior.
+PLENTY = 5
 QUANTITIES = (*ASKED, "gpu_hours", "money")
 ATTEMPTS, ACCEPTED, COMPLETION, PROMPT, SCORED, KEPT = range(len(ASKED))
 GPU_HOURS, MONEY = len(ASKED), len(ASKED) + 1
@@ -124,9 +126,10 @@ def drawn(
     sums[:, TOKENS] = _tokens(values[:, TOKENS], rest, limits, rng)
     # What takes few values has no usable bootstrap where nearly all are alike. With the prior mass of one
     # query, Jeffreys' for two values, shares near 0 and 1 are covered well (Brown, Cai and DasGupta 2001,
-    # Stat. Sci. 16:101).
+    # Stat. Sci. 16:101). Elsewhere it would only pull all categories of all teachers the same way.
     for column, levels in ((ATTEMPTS, range(1, limits.attempts + 1)), (ACCEPTED, range(2))):
-        counts = [np.sum(values[:, column] == level) + 1 / len(levels) for level in levels]
+        found = np.array([np.sum(values[:, column] == level) for level in levels])
+        counts = found + (0 if found.min() >= PLENTY else 1 / len(levels))
         sums[:, column] = rng.multinomial(rest, rng.dirichlet(counts, RESAMPLES)) @ levels
     return Drawn(queries, n, known + rest * mean, known + sums)
 

@@ -60,7 +60,7 @@ def collected(params: Params) -> Actual:
         raise UsageError("no job ended in this folder: run the pipeline first")
     stages = {
         stage: _sum(job for job in jobs if STAGES.get(job.rule, "other") == stage)
-        for stage in (*STAGES.values(), "other")
+        for stage in dict.fromkeys((*STAGES.values(), "other"))
     }
     return Actual(
         created=datetime.now(UTC).isoformat(timespec="seconds"),

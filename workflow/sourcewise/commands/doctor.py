@@ -65,20 +65,21 @@ def main(arguments: Sequence[str]) -> int:
 
 def checks(needed: needs.Needs, seconds: float) -> Mapping[str, Check]:
     """All checks by name, in the order in which they are shown."""
+    # What is slow gives up before the time is up, so that it can say how far it came.
+    patience = max(seconds - 0.7, seconds / 2)
     return {
         "environments": environments.environments,
         "sandbox": machine.sandboxed,
-        "compiler": machine.compiler,
+        "compiler": functools.partial(machine.compiler, patience),
         "limits": machine.limits,
         "locale": machine.texts,
         "GPUs": accelerators.gpus,
-        # Before the time is up, so that it can say how far it came.
-        "vLLM": functools.partial(accelerators.models, seconds - 0.7),
+        "vLLM": functools.partial(accelerators.models, patience),
         "disk": storage.room,
         "file system": storage.file_system,
         "clock": storage.clock,
         "git": sharing.git,
-        "DVC remote": sharing.dvc_remote,
+        "DVC remote": functools.partial(sharing.dvc_remote, patience),
         "hub": functools.partial(reaching.hub, needed),
         "servers": functools.partial(reaching.servers, needed),
         "Slurm": cluster.slurm,

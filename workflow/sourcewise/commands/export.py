@@ -1,6 +1,7 @@
 """`sourcewise export DATASET DIR`: a dataset as a folder in the hub's layout, `datasets.load_dataset(DIR)`.
 
-Reads `data/datasets/DATASET` and the corpus of the working copy; DIR appears when it is complete.
+Reads `data/datasets/DATASET` and the corpus of the working copy; DIR appears when it is complete. With
+`--push` it then goes to a data set on the hub, private unless it is there already.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from sourcewise.commands.exported import (
 )
 from sourcewise.commands.licences import conflicts
 from sourcewise.commands.output import Output
+from sourcewise.commands.pushing import Target
 from sourcewise.recipes import manifests
 from sourcewise.tables import Example, Query, TableWriter
 
@@ -42,9 +44,17 @@ def main(arguments: Sequence[str]) -> int:
         action="store_true",
         help="also DIR/records/CATEGORY.jsonl, in the format of a-m-team's releases",
     )
+    command.add_argument(
+        "--push",
+        metavar="REPO",
+        help="then upload DIR to the data set REPO (owner/name) of the hub; needs a token ($HF_TOKEN)",
+    )
     given = command.parse_args(arguments)
     try:
+        target = Target.reached(given.push) if given.push else None
         export(given.dataset, given.folder, records=given.records)
+        if target:
+            print(f"{given.folder}: pushed to {target.push(given.folder)}")
     except (OSError, ValueError) as error:
         print(f"sourcewise export: {error}", file=sys.stderr)
         return 2

@@ -120,6 +120,7 @@ def dataset_card(
     size = SIZE_NAMES[sum(n >= limit for limit in SIZES)]
     categories = ", ".join(f"{one} {count:,}" for one, count in card["categories"].items())
     steps = "\n".join(f"| {step} | {left:,} |" for step, left in card["waterfall"])
+    removed = "\n".join(f"| {by} | {reason} | {n:,} |" for by, reason, n in card["removed"])
     origins = "\n".join(
         f"| {source} | {licence} | {count:,} |"
         for (source, licence), count in sorted(sources.items())
@@ -155,6 +156,10 @@ is the verifier's, `attempt` the teacher's try that was taken, `perplexity` the 
 | step | rows |
 |---|---|
 {steps}
+
+| filter | dropped for | rows |
+|---|---|---|
+{removed or "| none | | 0 |"}
 
 The recipe:
 

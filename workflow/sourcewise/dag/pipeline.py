@@ -16,7 +16,7 @@ from sourcewise.dag.calling_dvc import call
 from sourcewise.dag.contents import Contents
 from sourcewise.dag.cutoff import Cutoff
 from sourcewise.dag.export import Export
-from sourcewise.dag.running import full, holder, take
+from sourcewise.dag.running import full, holder, submits, submitted_all_ended, take
 from sourcewise.dag.speed import ask_once, simplify
 from sourcewise.dag.staleness import Declarations
 from sourcewise.dag.targets import stage_files
@@ -66,13 +66,19 @@ class Pipeline:
         for stage in self.files:
             traces.update(provenance.read(stage).traces)
         self._cutoff = Cutoff(self._workflow, traces, self._contents)
-        simplify(self._workflow.scheduler)
+        scheduler = self._workflow.scheduler
+        simplify(scheduler)
+        # The Slurm plugin names all jobs of a run alike, to ask for their states at once.
+        if name := getattr(scheduler._executor, "run_uuid", None):
+            submits(name)
 
     def leave(self, *, complete: bool) -> None:
         """Writes the provenance of what was made; a complete run is committed to DVC.
 
         Under `dvc repro` DVC commits by itself. Raises RuntimeError where DVC refuses.
         """
+        if complete:
+            submitted_all_ended()
         if not complete and full():
             # What is finished is recorded by the next run; `_settle` says what to do.
             return

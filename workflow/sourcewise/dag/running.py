@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import socket
 import sys
 import time
 from pathlib import Path
@@ -12,10 +13,11 @@ from typing import Any
 
 from snakemake_interface_common.exceptions import WorkflowError
 
-from sourcewise import orphans
+from sourcewise import orphans, slurm_jobs
 from sourcewise.dag import calling_dvc
 
 LOCK = Path(".snakemake/sourcewise/lock")
+SUBMITTED = LOCK.with_name("slurm_jobs")
 
 
 # What Snakemake, a log and a sidecar need to say that something went wrong.
@@ -64,16 +66,34 @@ def take() -> Any:
                 "it and run again"
             ) from None
     file.truncate(0)
-    file.write(f"pid {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+    file.write(
+        f"pid {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')} on {socket.gethostname()}"
+    )
     file.flush()
     # Whoever left jobs and Snakemake's own locks is dead, or the lock above would not be ours.
-    if ended := orphans.end(LOCK.with_name("jobs")):
-        print(f"ended {len(ended)} jobs of a run that was killed", file=sys.stderr)
+    try:
+        cancelled = slurm_jobs.end(SUBMITTED)
+        ended = orphans.end(LOCK.with_name("jobs"))
+    except RuntimeError as error:
+        raise BusyError(str(error)) from None
+    for left, what in ((cancelled, "cancelled {} Slurm jobs"), (ended, "ended {} jobs")):
+        if left:
+            print(f"{what.format(len(left))} of a run that was killed", file=sys.stderr)
     for mended in calling_dvc.mend():
         print(mended, file=sys.stderr)
     for stale in Path(".snakemake/locks").glob("*.lock"):
         stale.unlink()
     return file
+
+
+def submits(name: str) -> None:
+    """To be called before a run submits jobs to Slurm, with the name that all of them bear."""
+    slurm_jobs.note(SUBMITTED, name)
+
+
+def submitted_all_ended() -> None:
+    """To be called when a run ends by itself: Slurm need not be asked about its jobs."""
+    SUBMITTED.unlink(missing_ok=True)
 
 
 def holder() -> str | None:

@@ -45,13 +45,27 @@ def simplify(scheduler: Any) -> None:
 
     On this machine a round takes the ready jobs that fit, those of the highest priority first: the
     pipeline has no temporary files, whose removal Snakemake's own choice is about. Elsewhere the
-    choice and the limit on starts stay, without the rounds that pile up.
+    choice and the limit on starts stay, without the rounds that pile up, and jobs are asked after steadily.
     """
     if scheduler.workflow.local_exec:
         scheduler.job_rate_limiter = None
         scheduler.job_selector = lambda ready: _that_fit(scheduler, ready)
     else:
         scheduler._schedule_reevalutation = _OneTimer(scheduler._open_jobs.release).start
+        settings = scheduler.workflow.executor_settings
+        if seconds := getattr(settings, "init_seconds_before_status_checks", None):
+            _ask_steadily(scheduler._executor, seconds)
+
+
+def _ask_steadily(executor: Any, seconds: float) -> None:
+    """Asks Slurm every so many seconds which jobs ended.
+
+    The plugin waits ten seconds longer after each time that none did, up to three minutes, and a chain of
+    short jobs loses that at every link; the question is one call for all jobs.
+    """
+    kind = type(executor)
+    pause = property(lambda self: seconds, lambda self, longer: None)
+    executor.__class__ = type(kind.__name__, (kind,), {"next_seconds_between_status_checks": pause})
 
 
 def _that_fit(scheduler: Any, ready: set[Any]) -> list[Any]:

@@ -80,7 +80,7 @@ def _settings(config: dict[str, str]) -> list[Finding]:
                 CHECK,
                 "problem",
                 "keeps no accounts, and the profile asks them (sacct) how jobs end: a run would hang",
-                f"echo 'slurm-status-command: squeue' >> {PROFILE}",
+                f"status_command: squeue in {PROFILE}",
             )
         )
     elif by_squeue and kept < 3 * first:
@@ -90,7 +90,7 @@ def _settings(config: dict[str, str]) -> list[Finding]:
                 "problem",
                 f"forgets jobs after {kept} s (MinJobAge), before a run has asked how they ended",
                 f"MinJobAge={max(300, 3 * first)} in slurm.conf, or accounting, or fewer "
-                f"slurm-init-seconds-before-status-checks in {PROFILE}",
+                f"seconds_between_questions in {PROFILE}",
             )
         )
     else:
@@ -117,14 +117,16 @@ def _profile(partitions: dict[str, tuple[str, str, str]]) -> list[Finding]:
         profile.get("default-resources") or {},
         *(profile.get("set-resources") or {}).values(),
     ]
-    named = {str(one["slurm_partition"]) for one in resources if "slurm_partition" in one}
+    # What depends on a job is an expression, whose partitions other rules name, too.
+    found = (str(one["slurm_partition"]) for one in resources if "slurm_partition" in one)
+    named = {name for name in found if re.fullmatch(r"[\w.-]+", name)}
     if unknown := sorted(named - set(partitions)):
         return [
             Finding(
                 CHECK,
                 "problem",
                 f"has no partition {listed(unknown)}, which the profile names",
-                f"correct the lines marked SITE in {PROFILE}: there are {listed(sorted(partitions))}",
+                f"correct the block SITE of {PROFILE}: there are {listed(sorted(partitions))}",
             )
         ]
     return []
@@ -148,7 +150,11 @@ def _leftovers() -> list[Finding]:
 
 
 def _read_profile() -> dict[str, Any]:
+    """The profile as Snakemake reads it, with its expressions evaluated; empty where there is none."""
+    import yte
+
     try:
-        return dict(yaml.safe_load(PROFILE.read_text(encoding="utf-8")) or {})
-    except (OSError, yaml.YAMLError, ValueError):
+        text = PROFILE.read_text(encoding="utf-8")
+        return dict(yte.process_yaml(text, require_use_yte=True) or {})
+    except (OSError, ValueError, yaml.YAMLError):
         return {}

@@ -116,11 +116,13 @@ def sandboxed() -> list[Finding]:
     return [Finding("sandbox", "ok", f"{version} ran a program in user namespaces of its own")]
 
 
-def compiler() -> list[Finding]:
-    """g++ with the header that answers in C++ begin with."""
+def compiler(seconds: float) -> list[Finding]:
+    """g++ with the header that answers in C++ begin with, within so many seconds."""
     try:
         version = say("g++", "-dumpfullversion", "-dumpversion").strip()
-        say("g++", "-std=gnu++17", "-fsyntax-only", "-x", "c++", "-", stdin=PROGRAM)
+        say(
+            "g++", "-std=gnu++17", "-fsyntax-only", "-x", "c++", "-", stdin=PROGRAM, seconds=seconds
+        )
     except SilentError as error:
         return [Finding("compiler", "warning", str(error), LATE)]
     except CommandError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 
-from sourcewise.doctor.findings import CommandError, Finding, say
+from sourcewise.doctor.findings import LATE, CommandError, Finding, SilentError, say
 
 # In a process of its own, which can be ended when a server is silent. What DVC itself asks is asked:
 # address, keys and credentials as they are configured.
@@ -44,11 +44,14 @@ def git() -> list[Finding]:
     return [Finding("git", "ok", top)]
 
 
-def dvc_remote() -> list[Finding]:
-    """Whether `dvc push` has somewhere to go and gets there."""
+def dvc_remote(seconds: float) -> list[Finding]:
+    """Whether `dvc push` has somewhere to go and gets there within so many seconds."""
     check = "DVC remote"
     try:
-        said = say(sys.executable, "-c", REMOTE, seconds=8)
+        said = say(sys.executable, "-c", REMOTE, seconds=seconds)
+    except SilentError:
+        fix = f"{LATE}; dvc status --cloud"
+        return [Finding(check, "warning", f"no answer within {seconds:g} s", fix)]
     except CommandError as error:
         fix = "dvc remote list; dvc status --cloud (docs/sharing.md)"
         return [Finding(check, "problem", str(error), fix)]

@@ -1,7 +1,8 @@
 """Engine `server`: any OpenAI-compatible endpoint, several of them balanced.
 
-`$SOURCEWISE_SERVER_URLS` lists base addresses (`http://host:8000/v1`) with commas between them,
-`$SOURCEWISE_SERVER_KEY` is sent as the bearer token where it is set, `$SOURCEWISE_SERVER_CONCURRENCY`
+`$SOURCEWISE_SERVER_URLS` lists base addresses (`http://host:8000/v1`) with commas between them; without it
+the replicas are asked that `sourcewise serve` keeps. `$SOURCEWISE_SERVER_KEY` is sent to listed addresses
+as the bearer token where it is set, `$SOURCEWISE_SERVER_CONCURRENCY`
 bounds the requests in flight (64), `$SOURCEWISE_SERVER_SECONDS` the wait for one reply (7200: a reasoning
 model may write for an hour before the first byte of an unstreamed response).
 
@@ -18,11 +19,10 @@ import json
 import os
 import random
 import re
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
+from sourcewise.engines.addresses import Address, addresses, least_busy
 from sourcewise.engines.contract import (
     PROMPT_TOO_LONG,
     Batch,
@@ -37,8 +37,6 @@ from sourcewise.text import THINK_CLOSE, THINK_OPEN
 
 TRIES = 8
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
-# Failures in a row after which an address rests.
-PATIENCE = 3
 LOOK_SECONDS = 10.0
 # A killed job loses what came in this time; a batch costs the ledger a wait for the disk.
 SECONDS_HELD = 0.1
@@ -61,14 +59,14 @@ def complete(
     sampling: Sampling,
     system: str | None,
 ) -> Iterator[Batch]:
-    """Yields requests as their replies arrive; `revision` is recorded, a server cannot be asked for one.
+    """Yields requests as their replies arrive; `revision` is recorded, a listed server cannot be asked for one.
 
     The event loop runs while the next batch is waited for, and stands still while the caller keeps the
     last one: no request is sent that nobody can take the answer of.
     """
     global _served
     loop = _new_loop()
-    asking = _Asking(requests, _Client(model, sampling, system))
+    asking = _Asking(requests, _Client(model, revision, sampling, system))
     try:
         _served = loop.run_until_complete(asking.client.look())
         while batch := loop.run_until_complete(asking.batch()):
@@ -106,6 +104,7 @@ class _Asking:
             self._everyone = asyncio.gather(*(self._work() for _ in range(n)))
         while not self._everyone.done():
             await asyncio.wait([self._everyone], timeout=SECONDS_HELD)
+            self.client.addresses.keep()
             if self._finished:
                 break
         if self._everyone.done():
@@ -132,46 +131,11 @@ class _Asking:
         await asyncio.sleep(0)
 
 
-class _Address:
-    """A base address and how it does."""
-
-    def __init__(self, url: str) -> None:
-        self.url: SplitResult = urlsplit(url)
-        if self.url.scheme not in ("http", "https") or not self.url.hostname:
-            raise EngineError(f"SOURCEWISE_SERVER_URLS: {url!r} is not an http(s) address")
-        self.in_flight = self.failures = 0
-        self.rests_until = 0.0
-
-    def __str__(self) -> str:
-        return self.url.geturl()
-
-    def failed(self) -> None:
-        """Counts a failure; several in a row earn a rest."""
-        self.failures += 1
-        if self.failures >= PATIENCE:
-            rest = min(LONGEST_PAUSE, 2.0 ** (self.failures - PATIENCE))
-            self.rests_until = time.monotonic() + rest
-
-    def worked(self) -> None:
-        """Forgets failures."""
-        self.failures, self.rests_until = 0, 0.0
-
-
 class _Client:
     """Asks requests until each has a usable reply."""
 
-    def __init__(self, model: str, sampling: Sampling, system: str | None) -> None:
-        listed = os.environ.get("SOURCEWISE_SERVER_URLS", "")
-        self._addresses = [
-            _Address(url.strip().rstrip("/")) for url in listed.split(",") if url.strip()
-        ]
-        if not self._addresses:
-            raise EngineError(
-                "no server to ask: set SOURCEWISE_SERVER_URLS to one or more base addresses, "
-                "such as http://localhost:8000/v1"
-            )
-        key = os.environ.get("SOURCEWISE_SERVER_KEY")
-        self._authorization = f"Authorization: Bearer {key}\r\n" if key else ""
+    def __init__(self, model: str, revision: str, sampling: Sampling, system: str | None) -> None:
+        self.addresses = addresses(model, revision)
         self._seconds = float(os.environ.get("SOURCEWISE_SERVER_SECONDS", "7200"))
         self._model, self._sampling, self._system = model, sampling, system
         # Jitter need not be repeatable: it decides when a request is sent, never what it says.
@@ -191,7 +155,7 @@ class _Client:
         """
         self._stopped = asyncio.Event()
         names = set()
-        for address in self._addresses:
+        for address in await self.addresses.all():
             listed = await self._get(address, f"{address.url.path}/models")
             entries = listed.get("data") if isinstance(listed, dict) else None
             models = {
@@ -202,8 +166,8 @@ class _Client:
             if models and self._model not in models:
                 near = difflib.get_close_matches(self._model, models, n=3, cutoff=0.0)
                 raise EngineError(
-                    f"{address} does not serve {self._model!r}, but {', '.join(near)}: correct "
-                    "the teacher's model or SOURCEWISE_SERVER_URLS"
+                    f"{address} does not serve {self._model!r}, but {', '.join(near)}: "
+                    f"{self.addresses.advice}"
                 )
             told = await self._get(address, f"{address.url.path.removesuffix('/v1')}/version")
             if isinstance(told, dict) and isinstance(told.get("version"), str):
@@ -211,7 +175,7 @@ class _Client:
                 names.add(" ".join(filter(None, [who, told["version"]])))
         return f"server ({', '.join(sorted(names))})" if names else "server"
 
-    async def _get(self, address: _Address, path: str) -> Any:
+    async def _get(self, address: Address, path: str) -> Any:
         """The JSON at a path; None where there is none. Raises EngineError where we are not let in."""
         head = self._head(address, "GET", path)
         try:
@@ -228,8 +192,9 @@ class _Client:
         """Asks until there is a usable reply; raises EngineError when there will be none."""
         body = json.dumps(self._body(request)).encode()
         trouble = ""
-        for number in range(TRIES):
-            address = self._least_busy()
+        number = 0
+        while True:
+            address = await least_busy(self.addresses)
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**number) * self._random.uniform(0.5, 1.5)
             try:
                 reply = await self._post(address, request, body)
@@ -249,7 +214,9 @@ class _Client:
                 address.failed()
                 said = "no reply in time" if isinstance(error, TimeoutError) else str(error)
                 trouble = f"{address}: {type(error).__name__}: {said}"
-            if number + 1 == TRIES or await self._stops_within(pause):
+            # A replica that has ended took its requests along: no fault of theirs.
+            number += not self.addresses.gone(address)
+            if number == TRIES or await self._stops_within(pause):
                 break
         raise EngineError(f"query {request.query_id}: given up after {TRIES} tries; last {trouble}")
 
@@ -261,14 +228,7 @@ class _Client:
         except TimeoutError:
             return False
 
-    def _least_busy(self) -> _Address:
-        now = time.monotonic()
-        awake = [address for address in self._addresses if address.rests_until <= now]
-        if not awake:
-            return min(self._addresses, key=lambda address: address.rests_until)
-        return min(awake, key=lambda address: address.in_flight)
-
-    async def _post(self, address: _Address, request: Request, body: bytes) -> Reply:
+    async def _post(self, address: Address, request: Request, body: bytes) -> Reply:
         head = self._head(
             address,
             "POST",
@@ -282,11 +242,13 @@ class _Client:
         finally:
             address.in_flight -= 1
 
-    def _head(self, address: _Address, method: str, path: str, more: str = "") -> bytes:
+    def _head(self, address: Address, method: str, path: str, more: str = "") -> bytes:
         host = address.url.netloc.rpartition("@")[2]
+        key = self.addresses.key
+        authorization = f"Authorization: Bearer {key}\r\n" if key else ""
         return (
             f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nAccept: application/json\r\n"
-            f"{self._authorization}{more}\r\n"
+            f"{authorization}{more}\r\n"
         ).encode()
 
     def _body(self, request: Request) -> dict[str, Any]:

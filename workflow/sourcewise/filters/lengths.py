@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
+from sourcewise import tables
 from sourcewise.drop import Drop
 from sourcewise.params.datasets import LengthsFilter
 from sourcewise.recipes.candidates import Candidate, Candidates, Check
 from sourcewise.recipes.drawing import below, rank
-from sourcewise.tables import Query
+from sourcewise.tables import Example, Query
 
 
 def prepare(spec: LengthsFilter, candidates: Candidates, items: Sequence[Query]) -> Check:
@@ -24,6 +26,8 @@ def prepare(spec: LengthsFilter, candidates: Candidates, items: Sequence[Query])
 
     Raises ValueError where a span that must have a share has no response.
     """
+    if spec.shares == "matched":
+        raise ValueError("the shares are to be matched, and no dataset is named: set 'lengths_of'")
     shares = np.array(spec.shares or [1.0] * len(spec.edges))
     shares /= shares.sum()
     found = [
@@ -57,6 +61,20 @@ def prepare(spec: LengthsFilter, candidates: Candidates, items: Sequence[Query])
         )
 
     return check
+
+
+def matched(spec: LengthsFilter, examples: Path) -> LengthsFilter:
+    """The filter with the shares that the spans have in a dataset (an Example table).
+
+    Raises ValueError where all of its examples are longer than the spans.
+    """
+    counts = np.zeros(len(spec.edges) + 1, dtype=np.int64)
+    for batch in tables.batches(examples, Example, columns=["n_tokens"]):
+        spans = np.searchsorted(spec.edges, batch["n_tokens"].to_numpy())
+        counts += np.bincount(spans, minlength=len(counts))
+    if not counts[:-1].any():
+        raise ValueError(f"{examples} has no example of at most {spec.edges[-1]} tokens")
+    return spec.model_copy(update={"shares": tuple(counts[:-1].astype(float).tolist())})
 
 
 def _span(candidate: Candidate, spec: LengthsFilter) -> int | None:

@@ -59,22 +59,24 @@ class BenchmarkTextFilter(Overlap):
 class LengthsFilter(Section):
     """Draws responses so that their tokens are spread over spans (0, a], (a, b], … as `shares` say; ours.
 
-    `edges` are the upper ends, ascending; `shares` null is uniform. Longer responses are dropped.
+    `edges` are the upper ends, ascending; `shares` null is uniform, "matched" are those of the dataset that
+    a recipe's `lengths_of` names. Longer responses are dropped.
     """
 
     filter: Literal["lengths"]
     edges: Annotated[tuple[Count, ...], Field(min_length=1)]
-    shares: tuple[Annotated[float, Field(ge=0.0)], ...] | None
+    shares: tuple[Annotated[float, Field(ge=0.0)], ...] | Literal["matched"] | None
     seed: Whole
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
         if any(a >= b for a, b in pairwise(self.edges)):
             raise ValueError("'edges' must ascend")
-        if self.shares is not None and len(self.shares) != len(self.edges):
-            raise ValueError(f"{len(self.shares)} 'shares' for {len(self.edges)} 'edges'")
-        if self.shares is not None and not sum(self.shares):
-            raise ValueError("'shares' are all 0")
+        if isinstance(self.shares, tuple):
+            if len(self.shares) != len(self.edges):
+                raise ValueError(f"{len(self.shares)} 'shares' for {len(self.edges)} 'edges'")
+            if not sum(self.shares):
+                raise ValueError("'shares' are all 0")
         return self
 
 
@@ -110,7 +112,8 @@ class Dataset(Section):
     `min_score` null takes attempt 1 unverified; else `take` says which of the attempts that reach it: the
     first, as a loop that stops there has it, the last, or the first of the best score. `solved_by` keeps
     only queries that each of these teachers solved at `min_score` (the paper's three sets share their
-    queries). `max_examples` limits the selection to a random subset.
+    queries). `max_examples` limits the selection to a random subset. `lengths_of` names the dataset whose
+    lengths a filter with matched shares takes over.
     """
 
     teachers: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -118,6 +121,7 @@ class Dataset(Section):
     take: Literal["first", "best", "last"] = "first"
     solved_by: tuple[str, ...]
     filters: tuple[str, ...]
+    lengths_of: str | None
     max_examples: Count | None
     seed: Whole
 

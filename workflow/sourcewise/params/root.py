@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from sourcewise.params.base import Section, Whole
-from sourcewise.params.datasets import Dataset, Filter
+from sourcewise.params.datasets import Dataset, Filter, LengthsFilter
 from sourcewise.params.distill import Distill, Perplexity, Teacher, Verifiers
 from sourcewise.params.models import Pretrain
 from sourcewise.params.queries import Benchmark, Cleaning, Decontaminate, Source
@@ -72,6 +72,7 @@ class Params(Section):
                 _known(f"{where}.teachers", teacher, self.teachers)
             for filter_name in dataset.filters:
                 _known(f"{where}.filters", filter_name, self.filters)
+            self._lengths(name, dataset)
             if dataset.min_score is not None and dataset.min_score > self.distill.stop_score:
                 raise ValueError(
                     f"{where}.min_score is {dataset.min_score}, but the loop stops at distill.stop_score "
@@ -90,8 +91,33 @@ class Params(Section):
             _known("report.reference", self.report.reference, self.students)
         return self
 
+    def _lengths(self, name: str, dataset: Dataset) -> None:
+        """A recipe whose lengths are matched names another dataset, which does not wait for this one."""
+        where = f"datasets.{name}.lengths_of"
+        matched = [one for one in dataset.filters if _is_matched(self.filters[one])]
+        if bool(matched) != (dataset.lengths_of is not None):
+            raise ValueError(
+                f"{where} names the dataset whose lengths a filter with 'shares: matched' takes over: "
+                + (
+                    f"the filter {matched[0]!r} needs it"
+                    if matched
+                    else "no filter does; set it null"
+                )
+            )
+        seen, other = [name], dataset.lengths_of
+        while other is not None:
+            _known(where, other, self.datasets)
+            if other in seen:
+                raise ValueError(f"{where}: {' waits for '.join([*seen, other])}")
+            seen.append(other)
+            other = self.datasets[other].lengths_of
+
     def _joined(self, owner: str) -> list[str]:
         return [name for name, source in self.sources.items() if source.shards == owner]
+
+
+def _is_matched(spec: Filter) -> bool:
+    return isinstance(spec, LengthsFilter) and spec.shares == "matched"
 
 
 def _known(where: str, name: str, known: dict[str, Any]) -> None:

@@ -13,6 +13,8 @@ from sourcewise.tables import Example
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 Waterfall = list[tuple[str, int]]
+# How many rows a filter dropped for a reason.
+Removed = Counter[tuple[str, str]]
 
 
 @dataclass
@@ -55,8 +57,12 @@ def contents(
     recipe: dict[str, Any],
     tallies: dict[str, Tally],
     waterfalls: dict[str, Waterfall],
+    removed: dict[str, Removed],
 ) -> dict[str, Any]:
-    """The card of a dataset; both mappings are by teacher, `waterfall` in all is their sum by step."""
+    """The card of a dataset; the mappings are by teacher, and what stands for all is their sum.
+
+    `waterfall` says what is left at every step, `removed` which filter dropped how many and why.
+    """
     whole = Tally()
     for tally in tallies.values():
         for counter in ("categories", "sources", "attempts"):
@@ -68,8 +74,13 @@ def contents(
         "recipe": recipe,
         **whole.numbers(),
         "waterfall": summed(waterfalls),
+        "removed": _listed(sum(removed.values(), Counter())),
         "teachers": {
-            teacher: {**tallies[teacher].numbers(), "waterfall": waterfalls[teacher]}
+            teacher: {
+                **tallies[teacher].numbers(),
+                "waterfall": waterfalls[teacher],
+                "removed": _listed(removed[teacher]),
+            }
             for teacher in tallies
         },
     }
@@ -79,6 +90,11 @@ def summed(waterfalls: dict[str, Waterfall]) -> Waterfall:
     """What is left at every step over all teachers; every teacher has the same steps."""
     by_step = zip(*waterfalls.values(), strict=True)
     return [(steps[0][0], sum(left for _, left in steps)) for steps in by_step]
+
+
+def _listed(removed: Removed) -> list[tuple[str, str, int]]:
+    """Filter, reason and rows, most of them first."""
+    return [(*by, n) for by, n in sorted(removed.items(), key=lambda item: (-item[1], item[0]))]
 
 
 def _summary(numbers: Sequence[float]) -> dict[str, Any]:

@@ -38,8 +38,8 @@ def jobs(shard: Shard) -> Iterator[tuple[Name, Job]]:
     before: tuple[Name, ...] = ()
     for attempt, (asking, judging) in enumerate(shard.rounds, start=1):
         place = (shard.teacher, shard.name, attempt)
-        # A round with nothing to ask starts no engine, but Slurm gives its job the GPUs all the same.
-        ask = Job(asking + SECONDS_OF_A_JOB, before, shard.gpus)
+        # A round with nothing to ask starts no engine and gets no GPU.
+        ask = Job(asking + SECONDS_OF_A_JOB, before, shard.gpus if asking else 0)
         yield ("generate", *place), ask
         judge = Job(judging + SECONDS_OF_A_JOB, (("generate", *place),), 0, shard.cores)
         yield ("verify", *place), judge

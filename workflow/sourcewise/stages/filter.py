@@ -17,7 +17,8 @@ from pathlib import Path
 from sourcewise import tables
 from sourcewise.corpus.decontamination import read_items
 from sourcewise.drop import Drop
-from sourcewise.params.datasets import Dataset, Filter
+from sourcewise.filters import lengths
+from sourcewise.params.datasets import Dataset, Filter, LengthsFilter
 from sourcewise.progress import Progress
 from sourcewise.recipes import manifests
 from sourcewise.recipes.candidates import Candidate, Candidates, Check
@@ -48,28 +49,35 @@ def run(
     queries: Path,
     teachers: tuple[Path, ...],
     benchmarks: tuple[Path, ...],
+    lengths_of: tuple[Path, ...],
     out: Path,
     rejects: Path,
     card: Path,
 ) -> None:
     """Applies the recipe's filters in their order and writes what they leave, by shard and query_id.
 
-    A filter that must see the dataset as a whole reads what the filters before it left. Raises
-    ValueError, with the waterfall, where nothing is left.
+    A filter that must see the dataset as a whole reads what the filters before it left; `lengths_of`
+    has the Example table of the dataset whose lengths are matched, if any are. Raises ValueError, with the
+    waterfall, where nothing is left.
     """
     tables.spare_pandas()
     corpus = manifests.corpus(queries)
     distilled = {one.teacher: one for one in map(manifests.distilled, teachers)}
     joined = _Joined(corpus, distilled, _by_query(selected))
+    for step, spec in filters.items():
+        if isinstance(spec, LengthsFilter) and spec.shares == "matched" and lengths_of:
+            filters = {**filters, step: lengths.matched(spec, *lengths_of)}
     checks = _prepared(dataset, filters, joined, read_items(benchmarks))
     tallies = {teacher: Tally() for teacher in dataset.teachers}
-    dropped: Counter[tuple[str, str]] = Counter()
+    dropped: dict[str, Counter[tuple[str, str]]] = {
+        teacher: Counter() for teacher in dataset.teachers
+    }
     with TableWriter(out, Example) as table, TableWriter(rejects, Reject) as refused:
         for candidate in joined.candidates(f"filter {name}"):
             query, response = candidate.query, candidate.response
             if found := _first_drop(candidate, checks):
                 step, drop = found
-                dropped[step, response.teacher] += 1
+                dropped[response.teacher][step, drop.reason] += 1
                 value = f"{response.teacher}, attempt {response.attempt}: {drop.value}"
                 refused.add(Reject(query.query_id, query.source, step, drop.reason, value))
                 continue
@@ -77,14 +85,19 @@ def run(
             table.add(example)
             tallies[response.teacher].add(example, query.source)
         waterfalls = {
-            teacher: _waterfall(joined, dataset, teacher, dropped) for teacher in dataset.teachers
+            teacher: _waterfall(joined, dataset, teacher, dropped[teacher])
+            for teacher in dataset.teachers
         }
         if not any(tally.tokens for tally in tallies.values()):
             raise ValueError(
                 f"dataset {name}: the filters leave nothing of {summed(waterfalls)}: "
                 "loosen the filter that drops most, or correct its limit"
             )
-    filled = contents(name, dataset.model_dump(mode="json"), tallies, waterfalls)
+    recipe = dataset.model_dump(mode="json")
+    recipe["filters"] = [
+        {"name": step, **filters[step].model_dump(mode="json")} for step in dataset.filters
+    ]
+    filled = contents(name, recipe, tallies, waterfalls, dropped)
     card.write_text(f"{json.dumps(filled, indent=2, ensure_ascii=False)}\n", encoding="utf-8")
     print(f"filter {name}: {' > '.join(f'{step} {n:,}' for step, n in summed(waterfalls))}")
 
@@ -207,7 +220,7 @@ def _waterfall(
     left = sum(row.teacher == teacher for row in rows)
     steps.append(("selected", left))
     for step in dataset.filters:
-        left -= dropped[step, teacher]
+        left -= sum(n for (by, _), n in dropped.items() if by == step)
         steps.append((step, left))
     return steps
 

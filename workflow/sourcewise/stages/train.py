@@ -22,6 +22,7 @@ from typing import Any
 from sourcewise import pretrained, tables
 from sourcewise.params.students import Student, Train
 from sourcewise.training import launch
+from sourcewise.training.allocation import allocation
 from sourcewise.training.job import Job, last_checkpoint
 from sourcewise.training.model_card import model_card
 from sourcewise.training.speed import utilisation
@@ -76,7 +77,8 @@ def describe(
             "loosen its filters or min_score, or remove the student"
         )
     check_context(base, train.max_length)
-    processes = int(os.environ.get("SOURCEWISE_PROCESSES", "1"))
+    given = allocation()
+    processes = given.nodes * given.processes
     if processes < 1 or train.global_batch % processes:
         raise ValueError(
             f"train.global_batch {train.global_batch} does not divide among {processes} processes: "
@@ -94,6 +96,7 @@ def describe(
         inputs=digests(base, examples[0], deepspeed),
         deepspeed=str(deepspeed),
         processes=processes,
+        nodes=given.nodes,
         directory=str(work),
     )
 

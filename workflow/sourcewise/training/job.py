@@ -10,7 +10,10 @@ from sourcewise.params.students import Train
 
 
 class Job(BaseModel):
-    """Everything that decides the outcome of a training; `inputs` are digests of what it reads."""
+    """Everything that decides the outcome of a training; `inputs` are digests of what it reads.
+
+    `processes` are those of all `nodes` together.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,6 +25,7 @@ class Job(BaseModel):
     inputs: dict[str, str]
     deepspeed: str
     processes: int
+    nodes: int = 1
     directory: str
 
     @property

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from sourcewise.training import sft
+from sourcewise.training.allocation import allocation, over_nodes
 from sourcewise.training.job import Job
 
 
@@ -27,6 +28,8 @@ def run(job: Job) -> None:
         # What torchrun would say to its only process; starting it takes as long as importing torch twice.
         environment |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
         environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}
+    elif job.nodes > 1:
+        command = over_nodes(allocation(), sys.executable, worker)
     else:
         torchrun = [
             "-m",
