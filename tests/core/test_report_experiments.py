@@ -101,7 +101,7 @@ def test_what_differs_is_read_off_the_recipes() -> None:
     assert differences("terse", "terse", parameters) == []
     assert differences("terse_unverified", "terse", parameters) == [
         "without filter perplexity (max 3.0)",
-        "without filter ngram (n 20, max_count 20)",
+        "without filter ngram (n 20, max_count 20, unit words, scope dataset, repeats True)",
         "without filter benchmark_text (n 13, share 0.6)",
         "min score none instead of 0.9",
     ]

@@ -1,11 +1,22 @@
 """The report sets a forecast against what came, and says when it was made for another run."""
 
 import json
+from typing import Any
 
 import pytest
 
 from finished_run import Tree
-from sourcewise.forecasting import Basis, Estimate, Forecast, Prediction, TeacherForecast, basis
+from sourcewise.forecasting import (
+    Actual,
+    Basis,
+    Estimate,
+    Forecast,
+    Prediction,
+    StageActual,
+    StageForecast,
+    TeacherForecast,
+    basis,
+)
 from sourcewise.params.distill import Distill, Teacher
 
 
@@ -35,7 +46,7 @@ def _basis(tree: Tree) -> Basis:
     )
 
 
-def _write(tree: Tree, made_for: Basis) -> None:
+def _write(tree: Tree, made_for: Basis, **more: Any) -> None:
     total = _prediction((11, 9, 13))
     good = TeacherForecast(
         basis=made_for,
@@ -54,6 +65,7 @@ def _write(tree: Tree, made_for: Basis) -> None:
         currency=None,
         teachers={"good": good},
         total=total,
+        **more,
     )
     tree.forecast = tree.root / "forecast.json"
     tree.forecast.write_text(forecast.model_dump_json())
@@ -99,3 +111,34 @@ def test_a_forecast_that_cannot_be_read_names_its_file(tree: Tree, content: str 
         tree.forecast.write_text(content)
     with pytest.raises(SystemExit, match=r"forecast\.json .*sourcewise forecast"):
         tree.report()
+
+
+def test_what_jobs_took_stands_beside_the_forecast_and_by_accepted_row(tree: Tree) -> None:
+    def took(gpu_hours: float | None) -> StageActual:
+        return StageActual(jobs=3, failed=1, hours=2.0, gpu_hours=gpu_hours, cpu_hours=None)
+
+    stages = {"generation": took(8.0), "train": took(3.0), "verification": took(None)}
+    actual = Actual(created="2026-01-03T00:00:00+00:00", source="slurm", stages=stages)
+    hours = Estimate(value=6.0, low=5.0, high=7.0)
+    foretold = {
+        "generation": StageForecast(gpu_hours=hours),
+        "train": StageForecast(gpu_hours=hours, at_most=True),
+    }
+    _write(tree, _basis(tree), stages=foretold, actual=actual)
+    page, summary = tree.report()
+    assert '<section id="cost"><h2>Cost</h2>' in page
+    assert "Slurm’s accounts, failed attempts included" in page
+    found = summary["cost"]
+    assert found["generation"]["inside"] is False
+    # Fewer than "at most" is as foretold.
+    assert found["train"]["inside"] is True
+    assert found["verification"]["inside"] is None
+    accepted = sum(one["accepted"] for one in summary["teachers"].values())
+    assert found["generation"]["gpu_seconds_per_accepted"] == pytest.approx(8 * 3600 / accepted)
+
+
+def test_without_accounts_the_page_and_the_summary_have_no_cost(tree: Tree) -> None:
+    _write(tree, _basis(tree))
+    page, summary = tree.report()
+    assert 'id="cost"' not in page
+    assert "cost" not in summary

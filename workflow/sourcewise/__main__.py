@@ -30,6 +30,8 @@ COMMANDS = {
     "audit": "sourcewise.commands.audit",
     "ledger": "sourcewise.commands.ledger",
     "forecast": "sourcewise.commands.forecast",
+    "account": "sourcewise.commands.account",
+    "doctor": "sourcewise.commands.doctor",
     "export": "sourcewise.commands.export",
     "serve": "sourcewise.commands.serve",
     "view": "sourcewise.commands.view",

@@ -35,6 +35,54 @@ class Prediction(_Record):
     prompt_tokens: Estimate
     gpu_hours: Estimate | None
     money: Estimate | None
+    # Completions and prompts: of the attempts whose perplexity is computed, and of accepted ones.
+    scored_tokens: Estimate | None = None
+    accepted_tokens: Estimate | None = None
+
+
+class StageForecast(_Record):
+    """What a stage takes: hours of GPUs or of processor cores, and money; None is not known.
+
+    `at_most` says that filters, or recipes of several teachers, may take rows away.
+    """
+
+    gpu_hours: Estimate | None = None
+    cpu_hours: Estimate | None = None
+    money: Estimate | None = None
+    at_most: bool = False
+
+
+class ScheduleForecast(_Record):
+    """The hours of the run on so many GPUs, and of its longest chain of jobs, by rule.
+
+    `used` is the share of the GPUs' time, until the last response, in which jobs hold them. `left_out` has
+    the stages whose speed is not known.
+    """
+
+    gpus: int
+    hours: Estimate
+    distillation_hours: Estimate
+    used: float
+    chain: dict[str, float]
+    left_out: tuple[str, ...]
+
+
+class StageActual(_Record):
+    """What the ended jobs of a stage took, in hours; None is not known."""
+
+    jobs: int
+    failed: int
+    hours: float
+    gpu_hours: float | None
+    cpu_hours: float | None
+
+
+class Actual(_Record):
+    """What `sourcewise account` collected, from Slurm's accounts or from the logs of jobs."""
+
+    created: str
+    source: Literal["slurm", "logs"]
+    stages: dict[str, StageActual]
 
 
 class Basis(_Record):
@@ -71,6 +119,9 @@ class Forecast(_Record):
     currency: str | None
     teachers: dict[str, TeacherForecast]
     total: Prediction
+    stages: dict[str, StageForecast] = {}
+    schedule: ScheduleForecast | None = None
+    actual: Actual | None = None
 
 
 def basis(teacher: Teacher, distill: Distill, manifest: str) -> Basis:

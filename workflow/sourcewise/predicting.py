@@ -21,23 +21,36 @@ LEVEL = 0.95
 RESAMPLES = 1000
 # The most by which a resample without spread may widen the interval.
 WIDEST = 3.0
-ASKED = ("attempts", "accepted", "completion_tokens", "prompt_tokens")
+ASKED = (
+    *("attempts", "accepted", "completion_tokens", "prompt_tokens"),
+    *("scored_tokens", "accepted_tokens"),
+)
 # From fewer queries the intervals of tokens are too narrow: of 10, 87 in 100 hold the sum, of 1 a quarter.
 ENOUGH = 30
+# So many of each value need no prior.
+PLENTY = 5
 QUANTITIES = (*ASKED, "gpu_hours", "money")
-ATTEMPTS, ACCEPTED, COMPLETION, PROMPT = range(len(ASKED))
+ATTEMPTS, ACCEPTED, COMPLETION, PROMPT, SCORED, KEPT = range(len(ASKED))
+GPU_HOURS, MONEY = len(ASKED), len(ASKED) + 1
+TOKENS = (COMPLETION, PROMPT, SCORED, KEPT)
 
 Floats = npt.NDArray[np.float64]
 
 
 class Finished(NamedTuple):
-    """A query whose loop has ended, accepted or given up, and what all its attempts took."""
+    """A query whose loop has ended, accepted or given up, and what all its attempts took.
+
+    `scored_tokens` are those of the attempts that some threshold could select, `accepted_tokens` of the
+    accepted one; both count prompts, too.
+    """
 
     category: str
     attempts: int
     accepted: bool
     completion_tokens: int
     prompt_tokens: int
+    scored_tokens: int
+    accepted_tokens: int
 
 
 class Limits(NamedTuple):
@@ -67,21 +80,24 @@ class Drawn(NamedTuple):
         """With the columns `gpu_hours` and `money`, NaN where a price is not known."""
         return self._replace(expected=_priced(self.expected, cost), draws=_priced(self.draws, cost))
 
-    def prediction(self) -> Prediction:
-        """The sums with their intervals at LEVEL."""
-        tail = (1 - LEVEL) / 2
-        low, high = np.quantile(self.draws, [tail, 1 - tail], axis=0)
+    def prediction(self, level: float = LEVEL) -> Prediction:
+        """The sums with their intervals."""
         estimates = {
-            name: None
-            if math.isnan(value)
-            else Estimate(value=value, low=min(value, below), high=max(value, above))
-            for name, value, below, above in zip(
-                QUANTITIES, self.expected.tolist(), low.tolist(), high.tolist(), strict=True
-            )
+            name: estimate(float(self.expected[column]), self.draws[:, column], level)
+            for column, name in enumerate(QUANTITIES)
         }
         return Prediction.model_validate(
             {"queries": self.queries, "pilot": self.pilot, **estimates}
         )
+
+
+def estimate(expected: float, draws: Floats, level: float = LEVEL) -> Estimate | None:
+    """A value and the interval that its draws span; None where it is NaN."""
+    if math.isnan(expected):
+        return None
+    tail = (1 - level) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail]).tolist()
+    return Estimate(value=expected, low=min(expected, low), high=max(expected, high))
 
 
 def total(groups: Sequence[Drawn]) -> Drawn:
@@ -107,21 +123,22 @@ def drawn(
     if rest == 0:
         return Drawn(queries, n, known, np.tile(known, (RESAMPLES, 1)))
     sums = np.empty((RESAMPLES, len(ASKED)))
-    sums[:, (COMPLETION, PROMPT)] = _tokens(values[:, (COMPLETION, PROMPT)], rest, limits, rng)
+    sums[:, TOKENS] = _tokens(values[:, TOKENS], rest, limits, rng)
     # What takes few values has no usable bootstrap where nearly all are alike. With the prior mass of one
     # query, Jeffreys' for two values, shares near 0 and 1 are covered well (Brown, Cai and DasGupta 2001,
-    # Stat. Sci. 16:101).
+    # Stat. Sci. 16:101). Elsewhere it would only pull all categories of all teachers the same way.
     for column, levels in ((ATTEMPTS, range(1, limits.attempts + 1)), (ACCEPTED, range(2))):
-        counts = [np.sum(values[:, column] == level) + 1 / len(levels) for level in levels]
+        found = np.array([np.sum(values[:, column] == level) for level in levels])
+        counts = found + (0 if found.min() >= PLENTY else 1 / len(levels))
         sums[:, column] = rng.multinomial(rest, rng.dirichlet(counts, RESAMPLES)) @ levels
     return Drawn(queries, n, known + rest * mean, known + sums)
 
 
 def _tokens(values: Floats, rest: int, limits: Limits, rng: np.random.Generator) -> Floats:
-    """Draws of the completion and prompt tokens of `rest` other queries.
+    """Draws of the TOKENS of `rest` other queries.
 
-    The sample plays the corpus: as many are drawn from it as were looked at, and `rest` others. For
-    completions the error is scaled by the ratio of the spreads (a bootstrap-t, Hall 1988, Ann. Stat.
+    The sample plays the corpus: as many are drawn from it as were looked at, and `rest` others. Where
+    completions count the error is scaled by the ratio of the spreads (a bootstrap-t, Hall 1988, Ann. Stat.
     16:927): a sample that missed the long answers has both too small a mean and too small a spread.
     """
     n, mean = len(values), values.mean(axis=0)
@@ -133,9 +150,10 @@ def _tokens(values: Floats, rest: int, limits: Limits, rng: np.random.Generator)
     spread = values.std(axis=0)
     scale = np.full(means.shape, _expansion(n))
     # A resample of few may have next to no spread.
-    scale[:, 0] = spread[0] / np.maximum(spreads[:, 0], spread[0] / WIDEST + 1e-12)
+    long = [TOKENS.index(column) for column in (COMPLETION, SCORED, KEPT)]
+    scale[:, long] = spread[long] / np.maximum(spreads[:, long], spread[long] / WIDEST + 1e-12)
     sums = rest * mean + (others - rest * means) * scale * math.sqrt(n / max(n - 1, 1))
-    most = rest * np.array([limits.attempts * limits.max_tokens, math.inf])
+    most = rest * np.array([limits.attempts * limits.max_tokens, *[math.inf] * (len(TOKENS) - 1)])
     unseen = rng.binomial(rest, rng.beta(0.5, n + 0.5, size=RESAMPLES))
     for column in np.flatnonzero(spread == 0):
         # All looked alike, so some of the others may be as unlike as a query can be.

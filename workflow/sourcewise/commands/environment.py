@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import NoReturn
 
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
-PURPOSES = {"verify": "answers are judged", "model": "models are asked"}
+PURPOSES = {
+    "workflow": "jobs are started",
+    "verify": "answers are judged",
+    "model": "models are asked",
+}
 
 
 class UsageError(ValueError):

@@ -19,7 +19,7 @@ import numpy as np
 from snakemake_interface_common.exceptions import WorkflowError
 
 from sourcewise import forecasting, predicting
-from sourcewise.commands import forecast_table, pilot
+from sourcewise.commands import forecast_schedule, forecast_stages, forecast_table, pilot
 from sourcewise.commands.environment import UsageError
 from sourcewise.commands.pilot import Asked
 from sourcewise.commands.verify import INTERRUPTED, WRONG_USE
@@ -64,6 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--out", type=Path, metavar="FILE.json", help="the numbers, for the report"
     )
+    command.add_argument(
+        "--gpus", type=_whole, metavar="N", help="how long the run takes on so many GPUs"
+    )
     return command
 
 
@@ -77,6 +80,8 @@ def _whole(text: str) -> int:
 def _forecast(options: argparse.Namespace) -> None:
     params = load(Path("params.yaml"))
     names = _teachers(params, options.teacher)
+    if options.gpus:
+        forecast_schedule.check(params, names, options.gpus)
     if not MANIFEST.is_file():
         raise UsageError(
             f"{MANIFEST} does not exist: make the corpus first (snakemake --cores 2 -- queries)"
@@ -86,6 +91,7 @@ def _forecast(options: argparse.Namespace) -> None:
     asked = _asked(params, names, corpus, size=options.pilot, seed=seed)
     sizes = pilot.sizes(corpus)
     foretold = {name: _foretold(name, params, asked[name], sizes, seed) for name in names}
+    sums = {name: one.sums for name, one in foretold.items()}
     forecast = Forecast(
         schema_version=forecasting.SCHEMA,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -94,7 +100,15 @@ def _forecast(options: argparse.Namespace) -> None:
         level=predicting.LEVEL,
         currency=params.rates.currency if params.rates else None,
         teachers={name: one.forecast for name, one in foretold.items()},
-        total=predicting.total([one.sums for one in foretold.values()]).prediction(),
+        total=predicting.total(list(sums.values())).prediction(),
+        stages=forecast_stages.stages(
+            params, sums, {name: one.judging for name, one in asked.items()}
+        ),
+        schedule=forecast_schedule.schedule(
+            params, asked, corpus, sums, gpus=options.gpus, seed=seed
+        )
+        if options.gpus
+        else None,
     )
     forecast_table.show(forecast, params)
     if options.out:
@@ -119,7 +133,9 @@ def _asked(
     """What each teacher's pilot found, or earlier runs where `size` is 0."""
     if size == 0:
         return {
-            name: Asked(pilot.from_tables(name, params, corpus), pilot.speed(name))
+            name: Asked(
+                pilot.from_tables(name, params, corpus), pilot.speed(name), pilot.judging(name)
+            )
             for name in names
         }
     # A run beside it would ask for the same attempts.

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from sourcewise.forecasting import Estimate, Forecast, Prediction, TeacherForecast
+from sourcewise.forecasting import Estimate, Forecast, Prediction, ScheduleForecast, TeacherForecast
 from sourcewise.params.root import Params
 from sourcewise.predicting import ENOUGH
 
@@ -33,6 +33,9 @@ def render(forecast: Forecast, params: Params) -> RenderableType:
     if any(known for one in forecast.teachers.values() for known in _costs(one.total) if known):
         costs = ("GPU-hours", f"money, {forecast.currency}")
         parts += [Text("What it costs\n", "bold"), _table(forecast, costs, _cost), Text("")]
+    parts += [Text("What stages take\n", "bold"), _stages(forecast), Text("")]
+    if forecast.schedule:
+        parts += [*_schedule(forecast.schedule), Text("")]
     for name, one in forecast.teachers.items():
         parts += [Text(note, "dim") for note in _notes(name, one, params)]
     if params.distill.futility is not None:
@@ -58,6 +61,40 @@ def _table(
     if len(forecast.teachers) > 1:
         table.add_row("all teachers", *cells(forecast.total), style="bold")
     return table
+
+
+def _stages(forecast: Forecast) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True)
+    heads = ["GPU-hours", "core-hours", f"money, {forecast.currency}" if forecast.currency else ""]
+    for _ in heads:
+        table.add_column(justify="right", no_wrap=True)
+    table.add_row("", *(Text(head, "dim") for head in heads))
+    for name, one in forecast.stages.items():
+        hours = _scaled(one.gpu_hours)
+        if one.at_most and one.gpu_hours:
+            hours = f"at most {hours}"
+        money = _scaled(one.money) if forecast.currency else ""
+        table.add_row(f"  {name}", hours, _scaled(one.cpu_hours), money)
+    return table
+
+
+def _schedule(found: ScheduleForecast) -> list[RenderableType]:
+    title = Text.assemble(
+        (f"On {found.gpus:,} GPUs ", "bold"), (f"{_scaled(found.hours)} hours\n", "bold")
+    )
+    chain = ", ".join(f"{rule} {hours:,.2g}" for rule, hours in found.chain.items())
+    lines = [
+        f"  the last response after {_scaled(found.distillation_hours)}; until then "
+        f"jobs hold {100 * found.used:.0f} % of the GPUs' time",
+        f"  the longest chain of jobs takes {sum(found.chain.values()):,.3g} hours: {chain}",
+    ]
+    if found.left_out:
+        lines.append(
+            f"  without {', '.join(found.left_out)}: the speed (rates.stages in params.yaml: gpus, "
+            "tokens_per_second) or the tokens are not known"
+        )
+    return [title, *(Text(line) for line in lines)]
 
 
 def _asked(prediction: Prediction) -> list[str]:

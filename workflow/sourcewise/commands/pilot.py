@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -34,10 +35,14 @@ LOGS = Path("logs/forecast")
 
 
 class Asked(NamedTuple):
-    """What a pilot found; `tokens_per_second` is of all pilots here, None where none asked anything."""
+    """What a pilot found; the speeds are of all pilots here, None where none asked or judged anything.
+
+    `judging` is in seconds of a processor core, for one response.
+    """
 
     finished: list[Finished]
     tokens_per_second: float | None
+    judging: float | None
 
 
 class Round(NamedTuple):
@@ -97,13 +102,15 @@ def ask(name: str, params: Params, queries: list[Query]) -> Asked:
             before, start = _tokens(ledger), time.monotonic()
             made = _generate(name, params, table, ledger, rounds)
             _measured(name, _tokens(ledger) - before, time.monotonic() - start)
+            spent = _processor()
             _verify(name, params, table, made)
+            _judged(name, made, _processor() - spent)
             rounds.append(made)
             open_queries = _open(made.verdicts, params.distill.stop_score)
             if not open_queries:
                 break
         found = list(finished(categories, rounds, params.distill.stop_score))
-    return Asked(found, speed(name))
+    return Asked(found, speed(name), judging(name))
 
 
 def _measured(name: str, tokens: int, seconds: float) -> None:
@@ -115,11 +122,36 @@ def _measured(name: str, tokens: int, seconds: float) -> None:
 
 def speed(name: str) -> float | None:
     """Tokens per second over all pilots of a teacher in this working copy, None without any."""
-    log = LOGS / f"{name}.speed.jsonl"
+    rounds = _lines(LOGS / f"{name}.speed.jsonl")
+    seconds = sum(one["seconds"] for one in rounds)
+    return sum(one["tokens"] for one in rounds) / seconds if seconds else None
+
+
+def _lines(log: Path) -> list[dict[str, float]]:
     if not log.is_file():
-        return None
-    rounds = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    return sum(one["tokens"] for one in rounds) / sum(one["seconds"] for one in rounds)
+        return []
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+
+
+def _judged(name: str, made: Round, seconds: float) -> None:
+    """Notes what judging a round took, with the start of the stage."""
+    responses = len(measured.scores(str(made.verdicts)))
+    if responses:
+        with (LOGS / f"{name}.judging.jsonl").open("a", encoding="utf-8") as log:
+            print(json.dumps({"responses": responses, "seconds": round(seconds, 3)}), file=log)
+
+
+def _processor() -> float:
+    """Seconds of processor that ended child processes took."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def judging(name: str) -> float | None:
+    """Seconds of a core for one response over all pilots of a teacher here, None without any."""
+    rounds = _lines(LOGS / f"{name}.judging.jsonl")
+    responses = sum(one["responses"] for one in rounds)
+    return sum(one["seconds"] for one in rounds) / responses if responses else None
 
 
 def _tokens(ledger: Path) -> int:
@@ -187,19 +219,34 @@ def finished(
 ) -> Iterator[Finished]:
     """The queries of some rounds, which are all of their loop, with what their attempts took."""
     attempts, completion, prompt = Counter[str](), Counter[str](), Counter[str]()
-    accepted: set[str] = set()
+    scored, kept = Counter[str](), dict[str, int]()
+    best: dict[str, float] = {}
     for made in rounds:
         # Columns alone: the texts of a whole run would take hours to read.
         table = measured.column(str(made.responses), "query_id", "n_tokens", "n_prompt_tokens")
+        scores = measured.scores(str(made.verdicts))
         for query, out, into in zip(*table.values(), strict=True):
             attempts[query] += 1
             completion[query] += out
             prompt[query] += into
-        for query, score in measured.scores(str(made.verdicts)).items():
-            if score is not None and score >= stop_score:
-                accepted.add(query)
+            score = scores.get(query)
+            # As the stage perplexity chooses: the first, and each that scores above all before it.
+            if attempts[query] == 1 or (score is not None and score > best.get(query, -1.0)):
+                scored[query] += out + into
+            if score is not None:
+                best[query] = max(score, best.get(query, -1.0))
+                if score >= stop_score:
+                    kept.setdefault(query, out + into)
     for query, n in attempts.items():
-        yield Finished(categories[query], n, query in accepted, completion[query], prompt[query])
+        yield Finished(
+            categories[query],
+            n,
+            query in kept,
+            completion[query],
+            prompt[query],
+            scored[query],
+            kept.get(query, 0),
+        )
 
 
 def from_tables(name: str, params: Params, corpus: Corpus) -> list[Finished]:

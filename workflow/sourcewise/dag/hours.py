@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import heapq
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from sourcewise.schedule import events
+from sourcewise.schedule.events import Job, Machines
 
 DONE = re.compile(r"^\w+: done in ([\d.]+) s$", re.MULTILINE)
 ASKED = re.compile(r": asked ([\d,]+), from the ledger", re.MULTILINE)
@@ -50,25 +52,8 @@ def seconds(times: Iterable[Took], asked: float) -> float | None:
 
 def makespan(spent: Mapping[Any, float], needs: Mapping[Any, Iterable[Any]], cores: int) -> float:
     """The time that jobs take together on so many cores, each started as soon as one is free."""
-    waiting = {job: {need for need in needs.get(job, ()) if need in spent} for job in spent}
-    following: dict[Any, list[Any]] = {}
-    for job, before in waiting.items():
-        for need in before:
-            following.setdefault(need, []).append(job)
-    ready = [job for job, before in waiting.items() if not before]
-    running: list[tuple[float, int, Any]] = []
-    now, started = 0.0, 0
-    while ready or running:
-        while ready and len(running) < cores:
-            job = ready.pop(0)
-            started += 1
-            heapq.heappush(running, (now + spent[job], started, job))
-        now, _, job = heapq.heappop(running)
-        for other in following.get(job, ()):
-            waiting[other].discard(job)
-            if not waiting[other]:
-                ready.append(other)
-    return now
+    jobs = {job: Job(seconds, tuple(needs.get(job, ())), cores=1) for job, seconds in spent.items()}
+    return events.makespan(events.run(jobs, Machines(cores=cores)))
 
 
 def of_jobs(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -16,7 +16,8 @@ class Rate(Section):
 
     `prompt_million` and `completion_million` are the prices of a million tokens at a hosted endpoint.
     On hardware of one's own, `gpus` serve `tokens_per_second` together (null: as measured in this
-    working copy), and one of them costs `gpu_hour`.
+    working copy), and one of them costs `gpu_hour`. Of `tokens_per_second` given here a job is
+    `start_seconds` late, while its engine loads; a measured speed holds that already.
     """
 
     prompt_million: Price | None = None
@@ -24,6 +25,7 @@ class Rate(Section):
     gpus: Count | None = None
     gpu_hour: Price | None = None
     tokens_per_second: Positive | None = None
+    start_seconds: Price = 0.0
 
     @model_validator(mode="after")
     def _pairs(self) -> Self:
@@ -34,8 +36,12 @@ class Rate(Section):
         return self
 
 
+Stage = Literal["perplexity", "train", "sample"]
+
+
 class Rates(Section):
-    """Prices in one currency, by teacher."""
+    """Prices in one currency, by teacher; and of stages that ask no teacher, a job at a time."""
 
     currency: str
     teachers: dict[str, Rate]
+    stages: dict[Stage, Rate] = {}

@@ -59,7 +59,7 @@ score. Every response on which the two differ is listed, to be judged by reading
 {% endfor %}</section>{% endif %}
 """
 
-FORECAST = """{% from "macros" import chip, nothing, scroll %}{% if g.forecast %}
+FORECAST = """{% from "macros" import chip, hours, nothing, scroll %}{% if g.forecast %}
 <section id="forecast"><h2>Forecast against actual</h2>
 <p class="see">What a pilot foretold before the run, and what the run took. An interval is made to hold the
 actual number in {{ "%g" | format(100 * g.forecast.level) }} of 100 forecasts, as long as the run is the one
@@ -79,6 +79,22 @@ category.</p>
 {{ f.reasons | join("; ") }}.</tr>{% endif %}
 {% endfor %}</table></div><p class="see"><a href="figures/forecast.csv">CSV of the forecast</a></p>
 {% else %}{{ nothing() }}{% endif %}</section>{% endif %}
+{% if costs %}<section id="cost"><h2>Cost</h2>
+<p class="see">What the jobs of each stage took, by
+{% if g.forecast.actual.source == "slurm" %}Slurm’s accounts, failed attempts included{% else %}the last
+finished run of each job{% endif %}, collected {{ g.forecast.actual.created[:10] }}, beside the forecast. The
+last column is of one accepted response, over all teachers.</p>
+<div class="scroll"><table><tr><th>stage<th class="n">jobs<th class="n">failed<th class="n">hours
+<th class="n">core-hours<th class="n">GPU-hours<th class="n">forecast
+<th class="n">{{ "%g" | format(100 * g.forecast.level) }} % interval<th>actual is<th class="n">GPU-s a row</tr>
+{% for c in costs %}<tr><td class="w">{{ c.stage }}<td class="n">{{ c.actual.jobs | count }}
+<td class="n">{{ c.actual.failed | count }}<td class="n">{{ hours(c.actual.hours) }}
+<td class="n">{{ hours(c.actual.cpu_hours) }}<td class="n">{{ hours(c.actual.gpu_hours) }}
+<td class="n">{% if c.forecast %}{% if c.at_most %}at most {% endif %}{{ hours(c.forecast.value) }}
+<td class="n">{{ hours(c.forecast.low) }} to {{ hours(c.forecast.high) }}{% else %}–<td class="n">–{% endif %}
+<td>{% if c.is_inside is none %}–{% elif c.is_inside %}inside{% else %}<b>outside</b>{% endif %}
+<td class="n">{% if c.per_row is none %}–{% else %}{{ "%.3g" | format(c.per_row) }}{% endif %}</tr>{% endfor %}
+</table></div></section>{% endif %}
 """
 
 ERRORS = """{% from "macros" import rate, scroll, share %}{% if g.audit %}

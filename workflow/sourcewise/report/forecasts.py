@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sourcewise import forecasting
-from sourcewise.forecasting import Estimate, TeacherForecast
+from sourcewise.forecasting import Estimate, StageActual, StageForecast, TeacherForecast
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.teachers import TeacherNumbers
 
@@ -30,6 +30,40 @@ class ForecastRow(NamedTuple):
     pilot: int
     outcomes: list[Outcome]
     reasons: list[str]
+
+
+class CostRow(NamedTuple):
+    """The GPU-hours of a stage as forecast and as they came, and of each accepted row."""
+
+    stage: str
+    forecast: Estimate | None
+    at_most: bool
+    actual: StageActual
+    per_row: float | None
+
+    @property
+    def is_inside(self) -> bool | None:
+        """Whether they came within the interval, or below it where it says at most; None where unknown."""
+        hours = self.actual.gpu_hours
+        if self.forecast is None or hours is None:
+            return None
+        return (self.at_most or self.forecast.low <= hours) and hours <= self.forecast.high
+
+
+def costs(gathered: Gathered) -> list[CostRow]:
+    """A row for each stage whose jobs were collected; none where no forecast was joined by what came."""
+    forecast = gathered.forecast
+    if forecast is None or forecast.actual is None:
+        return []
+    accepted = sum(len(one.accepted_at) for one in gathered.teachers)
+    nothing = StageForecast()
+    found = []
+    for name, actual in forecast.actual.stages.items():
+        foretold = forecast.stages.get(name, nothing)
+        hours = actual.gpu_hours
+        per_row = hours * 3600 / accepted if hours is not None and accepted else None
+        found.append(CostRow(name, foretold.gpu_hours, foretold.at_most, actual, per_row))
+    return found
 
 
 def rows(gathered: Gathered) -> list[ForecastRow]:

@@ -74,6 +74,7 @@ def render(gathered: Gathered) -> str:
             (one, figures.effects(one, colours)) for one in experiments.sections(gathered)
         ],
         forecasts=forecasts.rows(gathered),
+        costs=forecasts.costs(gathered),
         errors=errors.rows(gathered),
         power=power.rows(gathered),
         leads=power.LEADS,

@@ -140,6 +140,7 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
             | {"reasons": row.reasons}
             for row in forecasts.rows(gathered)
         },
+        **_costs(gathered),
         "published": {
             one.teacher: {
                 **_interval("agreement", one.share(confidence)),
@@ -166,6 +167,20 @@ def _subset(subset: Subset, gathered: Gathered) -> dict[str, Any]:
             for pair, now in changed(subset, gathered.comparisons)
         },
     }
+
+
+def _costs(gathered: Gathered) -> dict[str, Any]:
+    """What stages took; without accounts the summary has no such key."""
+    found = {
+        row.stage: {
+            **row.actual.model_dump(),
+            "forecast": row.forecast.model_dump() if row.forecast else None,
+            "inside": row.is_inside,
+            "gpu_seconds_per_accepted": row.per_row,
+        }
+        for row in forecasts.costs(gathered)
+    }
+    return {"cost": found} if found else {}
 
 
 def _interval(name: str, interval: statistics.Interval | None) -> dict[str, float | None]:

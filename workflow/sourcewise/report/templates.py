@@ -21,6 +21,7 @@ FRAME = """<!doctype html>
 {% if g.report.experiments %}<a href="#experiments">Experiments</a>{% endif %}
 <a href="#teachers">Teachers</a>{% if g.agreements %}<a href="#published">Published verdicts</a>{% endif %}
 {% if g.forecast %}<a href="#forecast">Forecast</a>{% endif %}
+{% if costs %}<a href="#cost">Cost</a>{% endif %}
 {% if g.audit %}<a href="#errors">Verifier error</a>{% endif %}
 <a href="#rows">Where rows went</a><a href="#contamination">Contamination</a>
 <a href="#datasets">Datasets</a><a href="#training">Training</a><a href="#methods">Methods</a>
@@ -51,6 +52,8 @@ aria-label="CSV of {{ figure.title }}">CSV</a></figcaption>{% endmacro -%}
 {%- macro cards(figures, more="") %}<div class="grid">{% for figure in figures %}
 {{- card(figure, more) }}{% endfor %}</div>{% endmacro -%}
 {%- macro share(of) %}{% if of %}{{ "%.2f" | format(100 * of.value) }} %{% else %}–{% endif %}{% endmacro -%}
+{%- macro hours(of) %}{% if of is none %}–{% elif of < 10 %}{{ "%.3f" | format(of) }}{% else %}
+{{- "{:,.1f}".format(of) }}{% endif %}{% endmacro -%}
 {%- macro rate(of) %}<td class="n">{{ share(of) }}<td class="n">
 {%- if of %}{{ "%.2f to %.2f" | format(100 * of.low, 100 * of.high) }}{% else %}–{% endif %}{% endmacro -%}
 """

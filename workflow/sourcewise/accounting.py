@@ -1,0 +1,67 @@
+"""What jobs took, by Slurm's accounts (`sacct`) or by the logs of the stages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+FIELDS = ("JobIDRaw", "State", "ElapsedRaw", "CPUTimeRAW", "AllocTRES", "WorkDir", "Comment")
+# The rules of a stage, as a forecast names it.
+STAGES = {
+    "generate": "generation",
+    "verify": "verification",
+    # The group in which the profile of Slurm judges several shards.
+    "verification": "verification",
+    "perplexity": "perplexity",
+    "train": "train",
+    "sample": "sample",
+}
+# Of a typed resource (gres/gpu:h100) Slurm lists the sum (gres/gpu), too, though not everywhere.
+GPUS = re.compile(r"gres/gpu=(\d+)")
+TYPED = re.compile(r"gres/gpu:[^=,]+=(\d+)")
+RULE = re.compile(r"^(?:rule|group)_([a-z_]+?)(?:-\d+)?(?:_wildcards_|$)")
+
+
+class Spent(NamedTuple):
+    """One job: its rule, "" where that is not known, and what it held, in hours; `gpu_hours` may be unknown."""
+
+    rule: str
+    failed: bool
+    hours: float
+    gpu_hours: float | None
+    cpu_hours: float | None
+
+
+def of_slurm(lines: Iterable[str], folder: str) -> list[Spent]:
+    """The ended jobs of a working copy by lines of `sacct --parsable2`, columns as in FIELDS.
+
+    Attempts that failed, were requeued or cancelled count: they held what they held. Lines that lack a
+    column, or whose numbers are none (jobs that never started), are left out.
+    """
+    found = []
+    for line in lines:
+        # The comment is the last column and may hold anything.
+        columns = line.rstrip("\n").split("|", len(FIELDS) - 1)
+        if len(columns) < len(FIELDS):
+            continue
+        _, state, elapsed, processor, held, place, comment = columns
+        word = state.partition(" ")[0]
+        if place.rstrip("/") != folder.rstrip("/") or word in ("PENDING", "RUNNING", "SUSPENDED"):
+            continue
+        if not elapsed.isdecimal() or not int(elapsed):
+            continue
+        rule = RULE.match(comment)
+        gpus = GPUS.search(held)
+        n = int(gpus[1]) if gpus else sum(map(int, TYPED.findall(held)))
+        hours = int(elapsed) / 3600
+        found.append(
+            Spent(
+                rule[1] if rule else "",
+                word != "COMPLETED",
+                hours,
+                n * hours,
+                int(processor) / 3600 if processor.isdecimal() else None,
+            )
+        )
+    return found
