@@ -43,7 +43,7 @@ def _needs(params: Params) -> Needs:
     ]
     asked = {name: one for name, one in params.teachers.items() if one.engine is not None}
     models = [one.model for one in asked.values() if one.model and one.engine != "server"]
-    models += [params.perplexity.model, params.train.base]
+    models += [*(scorer.model for scorer in params.scorers), params.train.base]
     # A folder, or a name of the section models, is made or kept here.
     hub += [model for model in models if not _is_here(model, params)]
     served = {name: one.model for name, one in asked.items() if one.engine == "server"}

@@ -55,7 +55,7 @@ def costs(gathered: Gathered) -> list[CostRow]:
     forecast = gathered.forecast
     if forecast is None or forecast.actual is None:
         return []
-    accepted = sum(len(one.accepted_at) for one in gathered.teachers)
+    accepted = sum(one.n_accepted for one in gathered.teachers)
     nothing = StageForecast()
     found = []
     for name, actual in forecast.actual.stages.items():
