@@ -137,7 +137,11 @@ def recipe(student: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         return found | {"dataset": None}
     dataset = dict(parameters["datasets"][of["dataset"]])
     limits = parameters.get("filters", {})
-    filters = {name: limits.get(name, {}) for name in dataset.pop("filters")}
+    filters = {name: dict(limits.get(name, {})) for name in dataset.pop("filters")}
+    lengths_of = dataset.pop("lengths_of", None)
+    for one in filters.values():
+        if one.get("shares") == "matched":
+            one["shares"] = f"those of {lengths_of}"
     return found | {"filters": filters} | dataset
 
 

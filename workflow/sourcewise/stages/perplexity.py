@@ -189,7 +189,7 @@ def _scored(
 
 
 def engine() -> str:
-    """`$SOURCEWISE_SCORING`, else transformers, which is the faster one on a CPU."""
+    """`$SOURCEWISE_SCORING`, else transformers, whose start is the shorter one."""
     name = os.environ.get("SOURCEWISE_SCORING") or ENGINES[0]
     if name not in ENGINES:
         raise ValueError(f"SOURCEWISE_SCORING is {name!r}: set it to {' or '.join(ENGINES)}")
