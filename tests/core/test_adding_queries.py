@@ -9,7 +9,7 @@ import pytest
 
 from sourcewise import tables
 from sourcewise.dag import shards
-from sourcewise.params.queries import Clean, Decontaminate, Source
+from sourcewise.params.queries import Clean, Decontaminate, Questions, Source
 from sourcewise.stages import clean, collect, decontaminate
 from sourcewise.tables import Message, Query, Reject
 from sourcewise.text import query_id, shard_ids
@@ -54,7 +54,10 @@ def _corpus(folder: Path, **sources: Source) -> Corpus:
     for name, source in sources.items():
         collect.run(
             name=name,
-            origin=source,
+            # As the rule hands it over: which shards its queries go to is no matter of reading them.
+            origin=Questions.model_validate_json(
+                source.model_dump_json(by_alias=True, exclude={"shards"})
+            ),
             seed=1,
             planted=(),
             out=folder / name,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sourcewise import tables
 from sourcewise.corpus import cleaning
 from sourcewise.drop import Drop
-from sourcewise.params.queries import Clean, Origin
+from sourcewise.params.queries import Clean, Questions
 from sourcewise.stages import clean, collect
 from sourcewise.tables import Message, Query, Reject
 from sourcewise.text import normalise, query_id, shard_ids
@@ -289,7 +289,7 @@ def test_all_planted_defects_are_found_and_every_problem_stays(tmp_path: Path) -
         origin = {"category": "math", "licence": "MIT", "synthetic": one}
         collect.run(
             name=name,
-            origin=Origin.model_validate_json(json.dumps(origin)),
+            origin=Questions.model_validate_json(json.dumps(origin)),
             seed=7,
             planted=(),
             out=tmp_path / f"{name}.parquet",

@@ -14,7 +14,7 @@ import pytest
 from sourcewise.corpus.reading import RowError, pick
 from sourcewise.corpus.released import Released, released
 from sourcewise.params.distill import Import, Teacher
-from sourcewise.params.queries import Origin
+from sourcewise.params.queries import Questions
 from sourcewise.report.published import agreement
 from sourcewise.stages import collect, generate
 from sourcewise.tables import Message, Query, Response, Verdict, read
@@ -100,7 +100,7 @@ def corpus(folder: Path, kind: str, file: str) -> Path:
     out = folder / f"{kind}.parquet"
     collect.run(
         name=kind,
-        origin=Origin.model_validate_json(json.dumps(origin)),
+        origin=Questions.model_validate_json(json.dumps(origin)),
         seed=1,
         planted=(),
         out=out,

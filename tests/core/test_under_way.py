@@ -175,11 +175,12 @@ def params() -> Params:
     return parse(content, name="params.yaml")
 
 
-NOW = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+def now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
 
 
 def test_a_silent_job_of_another_machine_is_named_after_five_minutes(params: Params) -> None:
-    keep(state(host="node7", updated=NOW))
+    keep(state(host="node7", updated=now()))
     assert at_work.look(params)[0].jobs == 1
     keep(state(host="node7", updated="2026-01-01T00:00:00+00:00"))
     [asked] = at_work.look(params)
@@ -202,7 +203,7 @@ def test_what_is_left_follows_from_the_corpus_and_the_accepted_shares(params: Pa
     write(Path("data/distill/steps/round-1/s-0000.verdicts.parquet"), Verdict, judged)
     # Attempt 1 is done in the first shard and half done in the second, and attempt 2 has begun.
     keep(state(wanted=50, found=0, asked=50, state="done", tokens=5000, prompt_tokens=500))
-    running = {"updated": NOW, "answers_per_second": 0.5, "tokens_per_second": 50.0}
+    running = {"updated": now(), "answers_per_second": 0.5, "tokens_per_second": 50.0}
     keep(state(shard="s-0001", wanted=50, found=5, asked=20, tokens=2000, **running))
     keep(state(attempt=2, wanted=20, found=0, asked=4, tokens=400, prompt_tokens=40, **running))
     [asked] = at_work.look(params)
@@ -215,7 +216,7 @@ def test_what_is_left_follows_from_the_corpus_and_the_accepted_shares(params: Pa
 
 
 def test_hardware_of_ones_own_is_priced_by_its_time(params: Params) -> None:
-    keep(state(name="terse", seconds=1800.0, updated=NOW))
+    keep(state(name="terse", seconds=1800.0, updated=now()))
     [asked] = at_work.look(params)
     assert asked.cost == pytest.approx(8 * 0.5 * 2.0)
 

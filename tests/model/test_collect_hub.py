@@ -12,7 +12,7 @@ from sourcewise.corpus.hub import rows as rows_of
 from sourcewise.corpus.reading import RowError
 from sourcewise.corpus.released import released
 from sourcewise.params.distill import Import
-from sourcewise.params.queries import Columns, Hub, Origin
+from sourcewise.params.queries import Columns, Hub, Questions
 from sourcewise.stages import collect
 from sourcewise.tables import Query, Reject
 
@@ -34,7 +34,7 @@ def _dataset(folder: Path) -> Path:
 
 
 def _collect(folder: Path, hub: Hub, columns: Columns, limit: int | None = None) -> list[Query]:
-    origin = Origin(category="math", licence="MIT", hub=hub, columns=columns, limit=limit)
+    origin = Questions(category="math", licence="MIT", hub=hub, columns=columns, limit=limit)
     out = folder / "out.parquet"
     collect.run(
         name="sums",

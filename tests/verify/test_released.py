@@ -15,7 +15,7 @@ from sourcewise.params.distill import (
     Teacher,
     Verifiers,
 )
-from sourcewise.params.queries import Clean, Origin
+from sourcewise.params.queries import Clean, Questions
 from sourcewise.stages import clean, collect, generate, verify
 from sourcewise.tables import Query, Reject, Response, Verdict, read
 
@@ -100,7 +100,7 @@ def _corpus(folder: Path, release: Path) -> tuple[Path, list[Reject]]:
         out, refused = folder / f"{kind}.parquet", folder / f"{kind}.rejects.parquet"
         collect.run(
             name=kind,
-            origin=Origin.model_validate_json(json.dumps(origin)),
+            origin=Questions.model_validate_json(json.dumps(origin)),
             seed=7,
             planted=(),
             out=out,

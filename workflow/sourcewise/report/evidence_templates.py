@@ -84,7 +84,7 @@ category.</p>
 {% if g.forecast.actual.source == "slurm" %}Slurm’s accounts, failed attempts included{% else %}the last
 finished run of each job{% endif %}, collected {{ g.forecast.actual.created[:10] }}, beside the forecast. The
 last column is of one accepted response, over all teachers.</p>
-<div class="scroll"><table><tr><th>stage<th class="n">jobs<th class="n">failed<th class="n">hours
+{{ scroll("Cost of each stage") }}<table><tr><th>stage<th class="n">jobs<th class="n">failed<th class="n">hours
 <th class="n">core-hours<th class="n">GPU-hours<th class="n">forecast
 <th class="n">{{ "%g" | format(100 * g.forecast.level) }} % interval<th>actual is<th class="n">GPU-s a row</tr>
 {% for c in costs %}<tr><td class="w">{{ c.stage }}<td class="n">{{ c.actual.jobs | count }}
@@ -120,12 +120,14 @@ fits what was accepted here at attempt 1. Intervals are exact.</p>
 it together (Rogan and Gladen 1978); the interval holds the doubt in both rates. A verdict survives if the
 leader would still lead though the verifier erred in its favour, and against the other, as far as the
 intervals of both rates allow.</p>
-<div class="scroll"><table><tr><th>benchmark<th>student<th class="n">score<th class="n">without errors
+{{ scroll("Scores without verifier errors") }}
+<table><tr><th>benchmark<th>student<th class="n">score<th class="n">without errors
 <th class="n">{{ level }} interval</tr>
 {% for c in corrected %}<tr><td>{{ c.score.benchmark }}
 <td class="w">{{ c.score.student }}<td class="n">{{ share(c.score.interval) }}{{ rate(c.corrected) }}</tr>
 {% endfor %}</table></div>
-{% if corrected_pairs %}<div class="scroll"><table><tr><th>benchmark<th>higher<th>lower
+{% if corrected_pairs %}{{ scroll("Verdicts without verifier errors") }}
+<table><tr><th>benchmark<th>higher<th>lower
 <th class="n">difference<th class="n">without errors<th class="n">least<th>verdict<th>survives</tr>
 {% for c in corrected_pairs %}<tr><td>{{ c.pair.benchmark }}<td class="w">{{ c.pair.first }}
 <td class="w">{{ c.pair.second }}<td class="n">{{ c.pair.difference.value | points }}

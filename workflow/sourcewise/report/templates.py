@@ -105,12 +105,13 @@ class="w">{{ chip(colours.students[s.student]) }}{{ s.student }}
 well.</p>{% endif %}{% include "apart" %}</section>
 """
 
-APART = """{% from "macros" import chip %}{% if g.subsets %}
+APART = """{% from "macros" import chip, scroll %}{% if g.subsets %}
 <h3>Without questions in doubt</h3>
 <p class="see">Known errors are questions of the list of errata; suspected of contamination are those that a
 training query matched or a teacher's response recited. Such queries and responses were taken out, but others
 less alike may be left. All numbers are computed anew without these questions.</p>
-<div class="scroll"><table><tr><th>benchmark<th>without<th class="n">questions<th>student
+{{ scroll("Scores without questions in doubt") }}
+<table><tr><th>benchmark<th>without<th class="n">questions<th>student
 <th class="n">score<th class="n">{{ level }} interval<th class="n">of all questions</tr>
 {% for subset in g.subsets %}{% for s in subset.scores %}
 <tr><td>{{ subset.benchmark if loop.first }}<td>{{ subset.why if loop.first }}
@@ -153,7 +154,7 @@ The last column is the smallest difference that these questions can show.</p>
 <p class="see">The chance that a true lead is called better, and the smallest lead that is in 80&nbsp;% of
 tries, at the strictest level of the correction and by the pair that differs most from question to
 question.</p>
-<div class="scroll"><table><tr><th>benchmark<th class="n">questions<th class="n">samples of each
+{{ scroll("Power") }}<table><tr><th>benchmark<th class="n">questions<th class="n">samples of each
 {% for lead in leads %}<th class="n">{{ "%g" | format(100 * lead) }} points{% endfor %}
 <th class="n">smallest lead<th class="n">with 4 times the samples<th class="n">with 4 times the questions</tr>
 {% for p in power %}<tr><td>{{ p.benchmark }}<td class="n">{{ p.questions | count }}
