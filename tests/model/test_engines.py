@@ -208,7 +208,8 @@ def test_a_teacher_is_asked_once_and_again_when_it_was_retrained(
 
 
 def benchmark(samples: int, suffix: str, max_tokens: int | None) -> Benchmark:
-    origin = {"category": "math", "licence": "MIT", "files": ("f",), "columns": {"prompt": "q"}}
+    columns = {"prompt": "q", "reference": "a", "reference_format": "answer"}
+    origin = {"category": "math", "licence": "MIT", "files": ("f",), "columns": columns}
     return Benchmark.model_validate(
         {
             "queries": origin,
