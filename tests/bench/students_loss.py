@@ -29,7 +29,7 @@ def figures() -> Iterator[Figure]:
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         tiles, whole = (pool.apply(_cost, (in_tiles,)) for in_tiles in (True, False))
     apart = max(
-        float((ours - theirs).abs().max())
+        float(abs(ours - theirs).max())
         for ours, theirs in zip(tiles.gradients, whole.gradients, strict=True)
     )
     what = f"loss of {TOKENS:,} tokens over {VOCABULARY:,} words, forward and backward"
@@ -76,5 +76,7 @@ def _cost(in_tiles: bool) -> Cost:
     loss.backward()
     seconds = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    gradients = [model.lm_head.weight.grad[:1000], model.model.layers[0].mlp.up_proj.weight.grad]
+    layers = (model.lm_head.weight.grad[:1000], model.model.layers[0].mlp.up_proj.weight.grad)
+    # As arrays: a tensor is handed over by its process, which ends here.
+    gradients = [gradient.numpy() for gradient in layers]
     return Cost((peak - before) / 2**20, seconds, loss.item(), gradients)

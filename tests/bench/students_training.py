@@ -21,7 +21,7 @@ from figure import Figure
 from sourcewise import tables
 from sourcewise.tables import Example, Message
 
-PAIRS, EXAMPLES, SHORT, LONG = 3, 3000, 10, 40
+PAIRS, EXAMPLES, SHORT, LONG = 2, 3000, 5, 25
 RATIO = 1.0
 PEER = Path(__file__).with_name("students_training_peer.py")
 TRAIN = {
