@@ -11,8 +11,10 @@ from typing import Any
 
 import yaml
 
+from sourcewise import scored
 from sourcewise.dag.workspace import make
 from sourcewise.ledger import SUFFIX, Ledger, Record
+from sourcewise.segment import Block, scan
 from teacher_server import Request, question, words_of
 from working_copy import ROOT, Copy
 
@@ -139,7 +141,7 @@ def answered(copy: Copy) -> set[Request]:
 def results(copy: Copy) -> dict[str, str]:
     """The digest of every file that DVC keeps, by path.
 
-    A ledger says when an answer came and in which order, so its answers are compared as a set; of how fast
+    A ledger says when an answer or a score came and in which order, so these are compared as sets; of how fast
     a training was, the number of steps; sidecars hold modification times and are left out.
     """
     lock = yaml.safe_load((copy.folder / "dvc.lock").read_text())
@@ -156,7 +158,8 @@ def results(copy: Copy) -> dict[str, str]:
 
 
 def _digest(file: Path) -> str:
-    content = _answers(file) if file.suffix == SUFFIX else file.read_bytes()
+    kept = {SUFFIX: _answers, scored.SUFFIX: _scores}
+    content = kept.get(file.suffix, Path.read_bytes)(file)
     if file.stem == "speed":
         content = str(re.findall(rb"^\d+,|\"step\": *\d+", content, re.MULTILINE)).encode()
     return hashlib.sha256(content).hexdigest()
@@ -166,3 +169,12 @@ def _answers(segment: Path) -> bytes:
     parts = Ledger(segment.parent).scan()
     found = [one for path, one in parts if path == segment and isinstance(one, Record)]
     return "\n".join(sorted(repr(replace(record, created="")) for record in found)).encode()
+
+
+def _scores(file: Path) -> bytes:
+    with file.open("rb", 0) as content:
+        keys = {
+            key for part in scan(content.fileno()) if isinstance(part, Block) for key in part.keys
+        }
+    known = scored.known(file.parent, keys)
+    return "\n".join(sorted(f"{key.hex()} {known[key]}" for key in keys)).encode()
