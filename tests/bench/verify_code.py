@@ -104,7 +104,7 @@ def _throughput() -> Figure:
     """CPU time used over CPU time that was there: used, or left idle by the machine meanwhile."""
     reference = {"call_type": "std", "inputs": ["1 2\n"], "outputs": ["3\n"]}
     adder = Program("adder", "Add.", SCRIPT, reference, "")
-    attempts = [_attempt(adder, SCRIPT) for _ in range(N_PROGRAMS)]
+    attempts = [attempt(adder, SCRIPT) for _ in range(N_PROGRAMS)]
     os.environ["SOURCEWISE_WORKERS"] = str(N_WORKERS)
     begin, idle = time.monotonic(), _idle_seconds()
     used = cost(lambda: len(list(code.score(attempts, knobs=KNOBS)))).seconds
@@ -122,7 +122,7 @@ def _idle_seconds() -> float:
     return (int(fields[4]) + int(fields[5])) / os.sysconf("SC_CLK_TCK")
 
 
-def _attempt(program: Program, code: str) -> Attempt:
+def attempt(program: Program, code: str) -> Attempt:
     """An answer with some code to what a program is the answer to."""
     return Attempt(
         query_id=program.name,
@@ -138,7 +138,7 @@ def _attempt(program: Program, code: str) -> Attempt:
 def _references(name: str) -> Iterator[Figure]:
     """How many reference programs pass, and how many mutants, one of each, fail."""
     chosen = list(SETS[name]())
-    verdicts = list(code.score((_attempt(one, one.whole) for one in chosen), knobs=KNOBS))
+    verdicts = list(code.score((attempt(one, one.whole) for one in chosen), knobs=KNOBS))
     refused = _named(chosen, verdicts, passed=False)
     share = 1 - len(refused) / len(chosen)
     ours = f"{len(chosen) - len(refused)} of {len(chosen)}"
@@ -146,7 +146,7 @@ def _references(name: str) -> Iterator[Figure]:
         f"{name} references", ours, f"refused: {_listed(refused)}", ">= 99 % pass", share >= 0.99
     )
     mutants = [(one, next(programs.wrong(one))) for one in chosen if not one.reason]
-    wrong, wrongs = [one for one, _ in mutants], (_attempt(*pair) for pair in mutants)
+    wrong, wrongs = [one for one, _ in mutants], (attempt(*pair) for pair in mutants)
     accepted = set(_named(wrong, list(code.score(wrongs, knobs=KNOBS)), passed=True))
     # A change may be none: then the tests of the set, run without the verifier, let it pass as well.
     unlike = [
@@ -176,7 +176,7 @@ def _cpp() -> Iterator[Figure]:
         Path(folder).chmod(0o755)
         os.environ["SOURCEWISE_CACHE"] = folder
         header = cost(lambda: sandbox.build("int main() {}", seconds=30)).seconds
-        attempts = [_attempt(one, one.whole) for one in chosen]
+        attempts = [attempt(one, one.whole) for one in chosen]
         ran = cost(lambda: list(code.score(attempts, knobs=KNOBS)))
         n_compiled = len(list(Path(folder, "binaries").iterdir())) - 1
         del os.environ["SOURCEWISE_CACHE"]

@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from figure import Figure
+from verify_code import attempt
 
 from sourcewise.commands import programs
-from sourcewise.commands.programs import Program
 from sourcewise.corpus.reading import rows
 from sourcewise.grading import sandbox
-from sourcewise.grading.attempts import Attempt
 from sourcewise.grading.sandbox.command import interpreter
 from sourcewise.grading.sandbox.supervisor import run
 from sourcewise.params.distill import CodeVerifier
-from sourcewise.tables import Message, Verdict
+from sourcewise.tables import Verdict
 from sourcewise.verifiers import code
 
 DATA = Path(__file__).resolve().parents[3] / "shared/data"
@@ -84,7 +83,7 @@ def _judged(dataset: str, venv: Path) -> Iterator[Judged]:
         ]
         theirs = _evalplus(dataset, tasks[part], given, venv)
         attempts = [
-            _attempt(one, text)
+            attempt(one, text)
             for one, texts in zip(chosen[part], given, strict=True)
             for text in texts
         ]
@@ -113,15 +112,3 @@ def _evalplus(
     if len(lines) < len(tasks):
         raise RuntimeError(f"EvalPlus ended after {len(lines)} of {len(tasks)} tasks: {result}")
     return [line["verdicts"] for line in lines]
-
-
-def _attempt(program: Program, text: str) -> Attempt:
-    return Attempt(
-        query_id=program.name,
-        attempt=1,
-        category="code",
-        messages=[Message("user", program.question)],
-        reference=json.dumps(program.reference),
-        text=f"```python\n{text}\n```",
-        finish_reason="stop",
-    )

@@ -7,10 +7,8 @@ run's jobs write. What they have done so far is in a ledger or a checkpoint, so 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import os
-import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +17,6 @@ from sourcewise.lock import FileLock
 
 # Set by a run for its jobs: the folder in which each says that it works.
 FOLDER = "SOURCEWISE_JOBS"
-_PR_SET_PDEATHSIG = 1
 
 
 @contextlib.contextmanager
@@ -54,11 +51,6 @@ def end(folder: Path) -> list[int]:
                 fcntl.flock(held, fcntl.LOCK_EX)
         file.unlink(missing_ok=True)
     return ended
-
-
-def end_with_parent() -> None:
-    """For a child before it becomes another program: the kernel kills it when its parent is gone."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _is_held(file: int) -> bool:

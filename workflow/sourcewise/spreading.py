@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import itertools
 import multiprocessing
@@ -13,10 +12,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any, TypeVar
 
+from sourcewise.parent import end_with_parent
+
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
 
-_PR_SET_PDEATHSIG = 1
 _work: Callable[[Any], Any]
 
 
@@ -49,7 +49,7 @@ def spread(
 def _begin(work: Callable[[Any], Any], parent: int) -> None:
     """A worker ends with its parent, also with one that was killed: it would wait for work for ever."""
     global _work
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     if os.getppid() != parent:
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when a worker ends

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import faulthandler
 import gc
 import multiprocessing
@@ -18,10 +17,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn
 
+from sourcewise.parent import end_with_parent
+
 PATIENCE = 10  # wall seconds granted per CPU second, for a loaded machine and for sleepers
 MIB = 1 << 20
 MAX_REPLY = MIB  # bytes; the parent must not grow with what a worker returns
-_PR_SET_PDEATHSIG = 1
 
 
 class Worker:
@@ -77,7 +77,7 @@ def _serve(
     parent: int,
 ) -> NoReturn:
     """The life of a worker: chunks in, one reply per item out, until the parent is gone."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when a worker ends
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # and its handlers are not ours
     faulthandler.disable()  # a crash is a reply, not a page in the log

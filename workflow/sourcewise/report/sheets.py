@@ -14,7 +14,7 @@ from sourcewise.report.charts import histogram, thinned
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.paper import SPANS
 from sourcewise.report.teachers import Numbers
-from sourcewise.report.verdict import word
+from sourcewise.report.verdict import compared
 from sourcewise.statistics import Interval
 
 Rows = Iterator[dict[str, Any]]
@@ -85,13 +85,7 @@ def _pairs(gathered: Gathered) -> Rows:
             "benchmark": pair.benchmark,
             "higher": pair.first,
             "lower": pair.second,
-            "difference": pair.difference.value,
-            "low": pair.difference.low,
-            "high": pair.difference.high,
-            "p": pair.difference.p,
-            "p_holm": pair.corrected,
-            "questions": pair.difference.n,
-            "verdict": word(pair),
+            **compared(pair),
         }
 
 

@@ -8,7 +8,7 @@ from sourcewise import statistics
 from sourcewise.report import errors, experiments, forecasts, power, sensitivity
 from sourcewise.report.gathered import Gathered
 from sourcewise.report.subsets import Subset, changed
-from sourcewise.report.verdict import answer, more_samples, word
+from sourcewise.report.verdict import answer, compared, more_samples, word
 
 
 def numbers(gathered: Gathered) -> dict[str, Any]:
@@ -33,13 +33,7 @@ def numbers(gathered: Gathered) -> dict[str, Any]:
         }
     for pair in gathered.comparisons:
         pairs.setdefault(pair.benchmark, {})[f"{pair.first} over {pair.second}"] = {
-            "difference": pair.difference.value,
-            "low": pair.difference.low,
-            "high": pair.difference.high,
-            "p": pair.difference.p,
-            "p_holm": pair.corrected,
-            "questions": pair.difference.n,
-            "verdict": word(pair),
+            **compared(pair),
             "more_questions": pair.verdict.more_questions,
             "more_samples": more_samples(pair),
             "detectable": pair.detectable,

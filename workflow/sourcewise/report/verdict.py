@@ -229,6 +229,19 @@ def word(pair: Comparison) -> str:
     return pair.verdict.word if pair.better else f"{pair.verdict.word} ({remedy(pair)})"
 
 
+def compared(pair: Comparison) -> dict[str, float | int | str]:
+    """A comparison's numbers and its word, as files hold them."""
+    return {
+        "difference": pair.difference.value,
+        "low": pair.difference.low,
+        "high": pair.difference.high,
+        "p": pair.difference.p,
+        "p_holm": pair.corrected,
+        "questions": pair.difference.n,
+        "verdict": word(pair),
+    }
+
+
 def _bold(name: str) -> Markup:
     return Markup("<b>{}</b>").format(name)
 

@@ -18,7 +18,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from sourcewise.orphans import end_with_parent
+from sourcewise.parent import end_with_parent
 from sourcewise.services.config import Service
 from sourcewise.services.registry import DEAD_SECONDS, FOLDER, Fleet, Replica, Watch
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import signal
@@ -10,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from sourcewise.parent import end_with_parent
 from sourcewise.training import memory, sft
 from sourcewise.training.allocation import allocation, over_nodes
 from sourcewise.training.job import Job
@@ -74,4 +74,4 @@ def _watched(command: list[str], environment: dict[str, str]) -> tuple[int, bool
 
 def _end_with_parent() -> None:
     # A killed stage must not leave a training behind that writes where its successor does.
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    end_with_parent(signal.SIGTERM)
