@@ -23,7 +23,7 @@ from sourcewise.synthetic.documents import vocabulary_text
 from sourcewise.tables import Message, Perplexity, Query, Response, Verdict, read, write
 
 # A sixteenth of the paper's lengths, which a scorer of this size reads in minutes on a CPU.
-RESPONSES, SHORTER, PAIRS, SHARE = 64, 16, 5, 0.9
+RESPONSES, SHORTER, PAIRS, SHARE = 512, 16, 5, 0.9
 HIDDEN, LAYERS, POSITIONS = 256, 4, 4096
 TURNS = [Message("user", "What is 12 + 7? Think first, then answer.")]
 
