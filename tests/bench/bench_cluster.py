@@ -38,6 +38,9 @@ def main() -> int:
     command.add_argument("--check", action="store_true")
     given = command.parse_args()
     local, submitted = [], []
+    # A Slurm that somebody else uses is refused here, not after the first local run.
+    for word in ("start", "stop"):
+        subprocess.run([*CLUSTER, word], check=True, stdout=subprocess.DEVNULL)
     with tempfile.TemporaryDirectory() as room:
         for number in range(given.runs):
             alone = copy(Path(room, f"local-{number}"), given.preset)

@@ -12,11 +12,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cluster_services as services
 import numpy as np
 import paper_numbers as paper
 import yaml
@@ -34,8 +35,13 @@ PROFILE = ROOT / "workflow/profiles/slurm/config.yaml"
 CLUSTERS = (64, 512, 4096)
 # Cores of the partition in which responses are judged (assumed).
 CORES = 256
+# On more, services want more shards or more requests in flight than the defaults give (`--sweep`).
+SERVED_BY_DEFAULT = 512
 SEED = 42
 TARGET, LIMIT_SECONDS = 0.90, 60.0
+
+
+Replicas = services.Replicas
 
 
 class Asked(NamedTuple):
@@ -47,23 +53,30 @@ class Asked(NamedTuple):
 
 
 class Result(NamedTuple):
-    """Hours until the last response, and shares of the GPUs' time until then.
+    """Hours until the last response, and the GPU-hours until then by what they went into.
 
-    A GPU is used while its engine runs (what nvidia-smi shows): `full` is the time that full batches would
-    have taken, `thin` what thinner ones took longer; it is not while an engine loads and while no job holds it.
+    A GPU is `used` while its engine runs (what nvidia-smi shows); at `full` speed are only the hours that full
+    batches would have taken, and perplexity, whose batches are always full.
     """
 
     hours: float
-    full: float
-    thin: float
-    loading: float
-    idle: float
+    gpus: int
+    spent: dict[str, float]
     chain: float
+
+    def share(self, *causes: str) -> float:
+        """The share of all GPUs' time."""
+        return sum(self.spent[cause] for cause in causes) / (self.gpus * self.hours)
+
+    @property
+    def full(self) -> float:
+        """The share at full speed."""
+        return self.share("full batches", "perplexity")
 
     @property
     def used(self) -> float:
-        """The share in which GPUs compute."""
-        return self.full + self.thin
+        """The share in which engines run."""
+        return self.full + self.share("thin, round 1", "thin, later rounds", "thin, replicas")
 
 
 def shards(size: float) -> dict[str, tuple[str, int]]:
@@ -143,65 +156,83 @@ def _drawing(teacher: str) -> paper.Drawing:
     return paper.lengths(teacher)
 
 
-def simulate(asked: tuple[Asked, ...], gpus: int, *, at_once: float) -> Result:
-    """The loop of all teachers on so many GPUs, with `at_once` jobs at most."""
-    jobs = {name: job for one in asked for name, job in distilling.jobs(one.shard)}
-    jobs = grouped(jobs, together())
+@cache
+def loop(replicas: Replicas, in_flight: int, **options: Any) -> dict[Name, Job]:
+    """The jobs of all teachers for `work(**options)`; those of `replicas` are served."""
+    jobs: dict[Name, Job] = {}
+    for teacher, n in replicas:
+        mine = [one for one in work(**options) if one.shard.teacher == teacher]
+        shards_of, lengths = [one.shard for one in mine], [one.lengths for one in mine]
+        jobs |= services.jobs(
+            teacher, shards_of, lengths, n, together=together(), in_flight=in_flight
+        )
+    by_job = [one.shard for one in work(**options) if one.shard.teacher not in dict(replicas)]
+    return jobs | grouped(dict(job for one in by_job for job in distilling.jobs(one)), together())
+
+
+def simulate(
+    gpus: int,
+    *,
+    at_once: float,
+    replicas: Replicas = (),
+    in_flight: int = services.IN_FLIGHT,
+    **options: Any,
+) -> Result:
+    """The loop of all teachers on so many GPUs, with `at_once` jobs at most; those of `replicas` are served."""
+    asked, is_served = work(**options), dict(replicas)
+    by_job = [one for one in asked if one.shard.teacher not in is_served]
+    jobs = loop(replicas, in_flight, **options)
     placed = events.run(jobs, Machines(gpus, CORES, at_once))
-    end = max(one.end for name, one in placed.items() if name[0] == "generate")
-    there = gpus * end
-    held = sum(
-        jobs[name].gpus * (min(one.end, end) - min(one.start, end)) for name, one in placed.items()
+    end = max(one.end for name, one in placed.items() if name[0] in ("generate", "service"))
+
+    def held(*rules: str) -> float:
+        return sum(
+            jobs[name].gpus * (min(one.end, end) - min(one.start, end))
+            for name, one in placed.items()
+            if name[0] in rules
+        )
+
+    spent = {"full batches": _sum(asked, 1), "perplexity": held("perplexity")}
+    for i, what in enumerate(("loading", None, "thin")):
+        if what:
+            spent[f"{what}, round 1"] = _sum(by_job, i, slice(1))
+            spent[f"{what}, later rounds"] = _sum(by_job, i, slice(1, None))
+    lost = sum(
+        placed["service", teacher].end * jobs["service", teacher].gpus * services.lost(teacher)
+        for teacher in is_served
     )
-    load, _, thin = (
-        sum(paper.ENGINES[one.shard.teacher].gpus * took[i] for one in asked for took in one.rounds)
-        for i in range(3)
-    )
-    chain, _ = events.longest_chain(jobs)
-    # What is left is full batches, and perplexity beside them.
-    full = held - load - thin
+    served = [one for one in asked if one.shard.teacher in is_served]
+    spent["loading, replicas"] = lost
+    spent["thin, replicas"] = held("service") - _sum(served, 1) - lost
+    spent["idle"] = gpus * end - held("generate", "perplexity", "service")
+    # Of jobs alone: what a served chain takes depends on the GPUs.
+    chain, _ = events.longest_chain(loop((), in_flight, **options))
     return Result(
-        end / 3600, full / there, thin / there, load / there, 1 - held / there, chain / 3600
+        end / 3600, gpus, {what: seconds / 3600 for what, seconds in spent.items()}, chain / 3600
     )
 
 
-def served(gpus: int) -> Result:
-    """The loop with each teacher served without pause on its share of the GPUs, and shards that ask it."""
-    queues = {name: [one for one in work() if one.shard.teacher == name] for name in paper.ENGINES}
-    needed = {
-        name: sum(took.full for one in found for took in one.rounds) * paper.ENGINES[name].gpus
-        for name, found in queues.items()
-    }
-    took, seconds = {}, {}
-    for name, found in queues.items():
-        engine = paper.ENGINES[name]
-        share = gpus * needed[name] / sum(needed.values())
-        replicas = max(1, round(share / engine.gpus))
-        # Rounds follow each other within a shard: the first attempts of all, then the second, and so on.
-        lengths = np.concatenate(
-            [one.lengths[i] for i in range(len(found[0].lengths)) for one in found]
-        )
-        whole = engine._replace(
-            gpus=engine.gpus * replicas,
-            slots=engine.slots * replicas,
-            per_sequence=engine.per_sequence / replicas,
-            per_prompt_token=engine.per_prompt_token / replicas,
-        )
-        took[name] = batching.took(lengths, paper.PROMPT_TOKENS * len(lengths), whole)
-        seconds[name] = (whole.gpus, took[name].seconds)
-    end = max(one for _, one in seconds.values())
-    there = sum(n for n, _ in seconds.values()) * end
-    load, full, thin = (
-        sum(seconds[name][0] * one[i] for name, one in took.items()) / there for i in range(3)
+def _sum(asked: Iterable[Asked], part: int, rounds: slice = slice(None)) -> float:
+    """GPU-seconds of one part of what jobs took: loading, full batches or what thin ones add."""
+    return sum(
+        paper.ENGINES[one.shard.teacher].gpus * took[part]
+        for one in asked
+        for took in one.rounds[rounds]
     )
-    return Result(end / 3600, full, thin, load, 1 - load - full - thin, 0.0)
 
 
 def whole(gpus: int, *, train_gpus: int) -> tuple[float, float]:
     """Hours of the run until the last student is sampled, and of its longest chain."""
-    jobs = {name: job for one in work() for name, job in distilling.jobs(one.shard)}
-    jobs = grouped(jobs, together())
-    distilled = tuple(jobs)
+    replicas = services.replicas(gpus) if gpus <= SERVED_BY_DEFAULT else ()
+    jobs = dict(loop(replicas, services.IN_FLIGHT))
+    placed = events.run(with_students(jobs, train_gpus), Machines(gpus, CORES, limit_of_jobs()))
+    by_jobs = with_students(dict(loop((), services.IN_FLIGHT)), train_gpus)
+    return events.makespan(placed) / 3600, events.longest_chain(by_jobs)[0] / 3600
+
+
+def with_students(jobs: dict[Name, Job], train_gpus: int) -> dict[Name, Job]:
+    """The jobs of the loop, and those of the students behind all of them."""
+    distilled = tuple(name for name in jobs if name[0] != "service")
     for student, teacher in paper.STUDENTS.items():
         jobs["filter", student] = Job(paper.FILTER_SECONDS, distilled, cores=2)
         seconds = paper.train_seconds(teacher) / train_gpus
@@ -209,8 +240,7 @@ def whole(gpus: int, *, train_gpus: int) -> tuple[float, float]:
         engine = paper.ENGINES[paper.LIKE_THE_STUDENT]
         seconds = paper.sampled_tokens(teacher) / engine.tokens_per_second + engine.load
         jobs["sample", student] = Job(seconds, (("train", student),), engine.gpus)
-    placed = events.run(jobs, Machines(gpus, CORES, limit_of_jobs()))
-    return events.makespan(placed) / 3600, events.longest_chain(jobs)[0] / 3600
+    return jobs
 
 
 def profile() -> dict[str, Any]:
@@ -224,11 +254,13 @@ def together() -> int:
 
 
 def grouped(jobs: dict[Name, Job], n: int) -> dict[Name, Job]:
-    """The jobs with each `n` verifications of a round as one, which waits for the responses of all."""
+    """The jobs with each `n` verifications of a teacher's round as one, which waits for all their responses."""
     found = dict(jobs)
-    rounds = sorted({name[3] for name in jobs if name[0] == "verify"})
-    for attempt in rounds:
-        names = [name for name in jobs if name[0] == "verify" and name[3] == attempt]
+    rounds: dict[tuple[str, int], list[Name]] = {}
+    for name in jobs:
+        if name[0] == "verify":
+            rounds.setdefault((name[1], name[3]), []).append(name)
+    for names in rounds.values():
         for start in range(0, len(names), n):
             group = names[start : start + n]
             needs = tuple(need for name in group for need in jobs[name].needs)
@@ -244,7 +276,7 @@ def limit_of_jobs() -> int:
 
 def figures() -> Iterator[Figure]:
     """The defaults on each cluster."""
-    start = time.monotonic()
+    start = time.process_time()
     asked = work()
     total = sum(int(round_.sum()) for one in asked for round_ in one.lengths) / 1e9
     yield Figure(
@@ -255,14 +287,20 @@ def figures() -> Iterator[Figure]:
         None,
     )
     for gpus in CLUSTERS:
-        result = simulate(asked, gpus, at_once=limit_of_jobs())
+        yield _swept(
+            f"{gpus:,} GPUs, all teachers by jobs", simulate(gpus, at_once=limit_of_jobs())
+        )
+        if gpus > SERVED_BY_DEFAULT:
+            continue
+        served = services.replicas(gpus)
+        result = simulate(gpus, at_once=limit_of_jobs(), replicas=served)
         is_target = gpus == 512
         yield Figure(
-            f"{gpus:,} GPUs: generation",
-            f"{result.hours:.1f} h, {100 * result.used:.1f} % of GPU time used",
+            f"{gpus:,} GPUs: generation, {_said(served)}",
+            f"{result.hours:.1f} h, {100 * result.full:.1f} % of GPU time at full speed",
             _losses(result),
             f"≥ {100 * TARGET:.0f} %" if is_target else "–",
-            result.used >= TARGET if is_target else None,
+            result.full >= TARGET if is_target else None,
         )
     for gpus in CLUSTERS:
         for train_gpus in (8, 64):
@@ -274,47 +312,53 @@ def figures() -> Iterator[Figure]:
                 "–",
                 None,
             )
-    seconds = time.monotonic() - start
+    seconds = time.process_time() - start
     yield Figure(
         "the simulation itself",
-        f"{seconds:.0f} s",
+        f"{seconds:.0f} s of processor",
         "",
         f"≤ {LIMIT_SECONDS:g} s",
         seconds <= LIMIT_SECONDS,
     )
 
 
+def _said(replicas: Replicas) -> str:
+    return ", ".join(f"{teacher} {n} times" for teacher, n in replicas)
+
+
 def _losses(result: Result) -> str:
-    return (
-        f"full batches {100 * result.full:.1f} %, thin ones {100 * result.thin:.1f} %, loading "
-        f"{100 * result.loading:.1f} %, idle {100 * result.idle:.1f} %; longest chain {result.chain:.1f} h"
+    """GPU-hours by what they went into."""
+    spent = ", ".join(
+        f"{what} {hours:,.0f}" for what, hours in result.spent.items() if hours >= 0.5
     )
+    return f"{100 * result.used:.1f} % used; GPU-hours: {spent}; longest chain of jobs {result.chain:.1f} h"
 
 
 def sweeps() -> Iterator[Figure]:
-    """Other shard sizes, attempts, limits of jobs, and the loop without rounds."""
+    """Other shard sizes, attempts, limits of jobs, the loop without rounds, and services on 4,096 GPUs."""
+    most, in_flight = CLUSTERS[-1], services.IN_FLIGHT_4096
+    result = simulate(most, at_once=np.inf, replicas=services.replicas(most), in_flight=in_flight)
+    yield _swept(f"{most:,} GPUs, served, {in_flight} requests of a job in flight", result)
     for gpus in CLUSTERS:
         for size in (4.0, 2.0, 1.0, 0.5, 0.25, 0.125):
             n = len(shards(size))
-            result = simulate(work(size=size), gpus, at_once=np.inf)
+            result = simulate(gpus, at_once=np.inf, size=size)
             yield _swept(
                 f"{gpus:,} GPUs, {n} shards, {100 * size:g} % of the preset's size", result
             )
         for attempts in (1, 2, 3):
-            result = simulate(work(attempts=attempts), gpus, at_once=np.inf)
+            result = simulate(gpus, at_once=np.inf, attempts=attempts)
             yield _swept(f"{gpus:,} GPUs, {attempts} attempts", result)
         yield _swept(
             f"{gpus:,} GPUs, one job for all rounds",
-            simulate(work(joined=True), gpus, at_once=np.inf),
+            simulate(gpus, at_once=np.inf, joined=True),
         )
         for most in (200, 500, 1000):
-            yield _swept(
-                f"{gpus:,} GPUs, {most} jobs at once", simulate(work(), gpus, at_once=most)
-            )
+            yield _swept(f"{gpus:,} GPUs, {most} jobs at once", simulate(gpus, at_once=most))
 
 
 def _swept(what: str, result: Result) -> Figure:
-    at_work = f"{result.hours:.1f} h, {100 * result.used:.1f} % used"
+    at_work = f"{result.hours:.1f} h, {100 * result.full:.1f} % at full speed"
     return Figure(what, at_work, _losses(result), "–", None)
 
 

@@ -20,7 +20,7 @@ LINES = [
     "19|CANCELLED by 1000|0|0||/runs/a|rule_verify_wildcards_r1_1_math-0003",
     "20|RUNNING|500|1000|cpu=2|/runs/a|rule_verify_wildcards_r1_1_math-0003",
     "21|COMPLETED|1800|3600|cpu=2,node=1|/runs/a/|rule_judge_queries",
-    "24|COMPLETED|1800|3600|cpu=2,node=1|/runs/a|rule_verification-2",
+    "24|COMPLETED|1800|3600|cpu=2,node=1|/runs/a|rule_verification-deepseek_r1-2",
     "22|COMPLETED|1800|3600|cpu=2,node=1|/runs/b|rule_verify",
     "23|OUT_OF_MEMORY|1800||cpu=2,gres/gpu:a100=1,gres/gpu:h100=1|/runs/a|",
     "slurm_persist_conn_open: something else",

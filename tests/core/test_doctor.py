@@ -293,7 +293,8 @@ def test_what_the_presets_need_is_read_off_them(
         needed, [finding] = needs.read()
         assert finding.state == "ok"
         assert bool(needed.hub) == hub
-    assert "deepseek-ai/DeepSeek-R1" in needed.hub
+    assert "a-m-team/AM-Thinking-v1" in needed.hub
+    assert "deepseek-ai/DeepSeek-R1" in needed.served_models, "its server fetches it"
     assert needed.judged == ("science", "dialogue")
 
 

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from sourcewise.schedule import batching, events
+from sourcewise.schedule import batching, events, serving
 from sourcewise.schedule.batching import Engine
 from sourcewise.schedule.events import Job, Machines, Placed
+from sourcewise.schedule.serving import Chain, Service
 
 ENGINE = Engine(gpus=2, slots=4, step=1.0, per_sequence=0.25, per_prompt_token=0.01, load=100.0)
 
@@ -98,3 +99,61 @@ def test_what_can_never_run_is_an_error() -> None:
         events.run({"a": Job(1, ("b",)), "b": Job(1, ("a",))}, Machines())
     assert events.longest_chain({}) == (0.0, [])
     assert math.isinf(Machines().gpus)
+
+
+@pytest.mark.parametrize("n", [0, 3, 40])
+def test_a_service_that_one_job_asks_is_an_engine(n: int) -> None:
+    lengths = np.random.default_rng(n).integers(1, 60, n)
+    alone = serving.serve(
+        [Chain([lengths], [0.0])], Service(ENGINE, 1, 1000), together=1, prompt_tokens=0
+    )
+    took = batching.took(lengths, 0, ENGINE)
+    assert alone.ends == [pytest.approx(took.full + took.thin)]
+    assert alone.busy == pytest.approx(alone.ends[0])
+
+
+def _served(chains: list[list[int]], in_flight: int, service: Service) -> list[float]:
+    """Chains of one round at a service, step by step."""
+    left = [list(lengths) for lengths in chains]
+    waiting = [i for i, lengths in enumerate(chains) for _ in lengths[:in_flight]]
+    running: list[list[int]] = []
+    ends, seconds = [0.0] * len(chains), 0.0
+    while waiting or running:
+        while waiting and len(running) < service.slots:
+            chain = waiting.pop(0)
+            running.append([left[chain].pop(0), chain])
+        seconds += service.step(len(running))
+        for one in running:
+            one[0] -= 1
+        for _, chain in sorted(one for one in running if not one[0]):
+            ends[chain] = seconds
+            in_the_queue = waiting.count(chain)
+            if len(left[chain]) > in_the_queue:
+                waiting.append(chain)
+        running = [one for one in running if one[0]]
+    return ends
+
+
+@pytest.mark.parametrize("in_flight", [1, 3, 100])
+def test_jobs_that_ask_one_service_end_as_step_by_step(in_flight: int) -> None:
+    rng = np.random.default_rng(in_flight)
+    chains = [rng.integers(1, 60, n) for n in (30, 5, 17)]
+    service = Service(ENGINE, 2, in_flight)
+    found = serving.serve(
+        [Chain([one], [0.0]) for one in chains], service, together=1, prompt_tokens=0
+    )
+    assert found.ends == pytest.approx(
+        _served([one.tolist() for one in chains], in_flight, service)
+    )
+
+
+def test_a_round_begins_when_the_neighbours_that_are_judged_with_it_are_answered() -> None:
+    rounds = [np.array([10]), np.array([10])]
+    longer = [np.array([30]), np.array([10])]
+    chains = [Chain(rounds, [5.0, 0.0]), Chain(longer, [7.0, 0.0]), Chain(rounds, [5.0, 0.0])]
+    engine = ENGINE._replace(per_sequence=0.0)
+    together = serving.serve(chains, Service(engine, 1, 9), together=2, prompt_tokens=0)
+    assert together.ends == [47, 47, 25]
+    alone = serving.serve(chains, Service(engine, 1, 9), together=1, prompt_tokens=0)
+    assert alone.ends == [25, 47, 25]
+    assert alone.busy == 40, "nobody asks while the last chain is judged"

@@ -65,6 +65,18 @@ def test_a_job_whose_inputs_come_out_the_same_is_spared(copy: Copy) -> None:
     assert "up to date" in copy.call("dvc status")
 
 
+def test_of_a_group_only_those_run_whose_inputs_come_out_different(copy: Copy) -> None:
+    _append(copy, "workflow/sourcewise/stages/generate.py", "\nREMARK = 1\n")
+    forced = "data/distill/terse/round-1/arithmetic-0000.verdicts.parquet"
+    grouped = "--groups verify=judging-{attempt} --group-components judging-{attempt}=2"
+    output = copy.call(
+        f"snakemake --cores 2 --forcerun {forced} {grouped} --until distill_manifest"
+    )
+    assert output.count("rule generate:") == 4
+    assert output.count("rule verify:") == 1
+    assert copy.planned("distill@terse") == {}
+
+
 def test_a_job_runs_when_one_of_its_inputs_comes_out_different(copy: Copy) -> None:
     copy.edit("max_count: 20", "max_count: 1")
     output = copy.call("snakemake --cores 2")

@@ -20,7 +20,7 @@ STAGES = {
 # Of a typed resource (gres/gpu:h100) Slurm lists the sum (gres/gpu), too, though not everywhere.
 GPUS = re.compile(r"gres/gpu=(\d+)")
 TYPED = re.compile(r"gres/gpu:[^=,]+=(\d+)")
-RULE = re.compile(r"^(?:rule|group)_([a-z_]+?)(?:-\d+)?(?:_wildcards_|$)")
+RULE = re.compile(r"^(?:rule|group)_([a-z_]+?)(?:-.*)?(?:_wildcards_|$)")
 
 
 class Spent(NamedTuple):

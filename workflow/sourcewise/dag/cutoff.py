@@ -3,7 +3,8 @@
 Snakemake decides before a run, and runs all that lies behind a stale job. Here a job is looked at again
 when it becomes ready: if its parameters, its code, the set of its inputs and their contents are what its
 outputs were made from, and those lie there untouched, it counts as finished. `dvc repro` does the same
-between stages; so a refactored verifier that changes no verdict trains no student, in both tools.
+between stages; so a refactored verifier that changes no verdict trains no student, in both tools. Of a
+group that a cluster runs as one job only those members run that must.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from sourcewise.dag import grouping
 from sourcewise.dag.contents import Contents
 from sourcewise.dag.provenance import Trace
 from sourcewise.dag.records import Store
@@ -36,7 +38,8 @@ class Cutoff:
         new_ready = await self._finish_in_dag(job, update_checkpoint_dependencies)
         for finished in job if job.is_group() else [job]:
             for following in list(dag.depending[finished]):
-                if following in dag.ready_jobs and self._same(following):
+                if grouping.is_ready(dag, following) and self._same(following):
+                    new_ready |= grouping.leave(dag, following)
                     self._spare(following)
                     new_ready |= await self._finish(following, update_checkpoint_dependencies)
         return bool(new_ready)
@@ -44,7 +47,7 @@ class Cutoff:
     def _same(self, job: Any) -> bool:
         dag, records = self._workflow.dag, self._workflow.persistence
         traces = [self._traces.get(str(file)) for file in job.output]
-        if not traces or dag.reason(job).forced or job.group is not None:
+        if not traces or dag.reason(job).forced:
             return False
         made_from = {trace.made_from if trace and trace.lies_there() else None for trace in traces}
         if None in made_from or len(made_from) > 1:

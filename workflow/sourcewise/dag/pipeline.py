@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sourcewise.dag import provenance
+from sourcewise.dag import grouping, provenance
 from sourcewise.dag.adoption import Adoption
 from sourcewise.dag.calling_dvc import call
 from sourcewise.dag.contents import Contents
@@ -39,6 +39,7 @@ class Pipeline:
         rules are read. Raises BusyError where another run writes.
         """
         ask_once()
+        grouping.in_order()
         self.files = stage_files(self._workflow, self._declarations.stages, domains)
         if not self._workflow.is_main_process:
             return
