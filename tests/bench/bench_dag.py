@@ -3,7 +3,8 @@
     .venvs/workflow/bin/python tests/bench/bench_dag.py [--sizes 8 118 360] [--runs 3] [--check] [--cpu]
 
 Snakemake, DVC, Snakefile and dvc.yaml are the real ones; three teachers, 29 jobs a shard and 162
-for all. A size is a number of shards: 118 are 1.89 million queries of 16,000. `--check` exits with 1 where a limit at 118 is missed.
+for all. A size is a number of shards: 118 are 1.89 million queries of 16,000. `--check` exits with 1 where a
+limit at 118 is missed.
 Beside the time by the clock stands the time of processor: on a busy machine the one that says something.
 
 Scheduler overhead a job = time from the first to the last output of a run from nothing / jobs - time of a
