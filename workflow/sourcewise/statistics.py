@@ -31,7 +31,7 @@ UNSEEN = 0.015
 # The same of a question's squared difference, where most questions do show how far apart two students are.
 HARDLY = 0.001
 # Of pass@k, near 1 at most questions, far more is unseen: this much of a question's squared deviation.
-UNSEEN_BEST = 0.2
+UNSEEN_BEST = 0.25
 # Near 0 and 1 all misses are on one side, so a share of one trial may miss there this many times as often as
 # a whole interval, and the near end of other pass@k this many times as often as one end.
 NEAR = 1.4
@@ -215,14 +215,14 @@ def paired_difference(
     # Rounding merges differences that are equal but for the last bit, such as 0.3 - 0.1 and 0.2.
     differences = np.round([first[q] - second[q] for q in shared], 12)
     rng = np.random.default_rng(list(seed.encode()))
-    low, high = _leaning(differences, confidence)
+    low, high = leaning(differences, confidence)
     spread = float(np.std(differences, ddof=1)) if len(shared) > 1 else 0.0
     p = sign_flip(differences, permutations, rng)
     return Difference(float(np.mean(differences)), low, high, p, len(shared), spread)
 
 
-def _leaning(differences: Floats, confidence: float) -> tuple[float, float]:
-    """Student's t interval of the mean, longer on the side of the differences' skewness.
+def leaning(differences: Floats, confidence: float) -> tuple[float, float]:
+    """Ends of Student's t interval of the mean, longer on the side of the differences' skewness.
 
     By twice the term of Johnson (1978, J. Am. Stat. Assoc. 73:536), on that side only: of few questions
     one or two may hold the whole difference, and a sample that misses them shows too little skewness.
