@@ -27,7 +27,7 @@ from simulated import (
 from sourcewise import statistics
 
 ORDINARY = DIFFICULTIES["scores of 10 to 80 %"]
-RUNS = {30: 6000, 500: 4000}
+RUNS = {30: 12000, 500: 4000}
 
 
 def figures() -> Iterator[Figure]:

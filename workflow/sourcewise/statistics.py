@@ -32,9 +32,11 @@ UNSEEN = 0.015
 HARDLY = 0.001
 # Of pass@k, near 1 at most questions, far more is unseen: this much of a question's squared deviation.
 UNSEEN_BEST = 0.25
-# Near 0 and 1 all misses are on one side, so a share of one trial may miss there this many times as often as
-# a whole interval, and the near end of other pass@k this many times as often as one end.
+# Near 0 and 1 all misses are on one side, so the end there of a share of trials may miss this many times as
+# often as a whole interval.
 NEAR = 1.4
+# The same end of other pass@k may miss this many times as often as one end, of few questions.
+NEAR_BEST = 1.5
 
 Floats = npt.NDArray[np.float64]
 
@@ -171,8 +173,8 @@ def best_of(chances: Sequence[float], n_samples: int, k: int, confidence: float)
     steps of one question count: an end lies at least as far out as the exact one-sided end at NEAR times
     the level, which mends the dips of Wilson's interval near 0 and 1 (Brown, Cai and DasGupta 2001, Stat.
     Sci. 16:101, section 4.1, who take Poisson's). Else the far end cannot miss where few questions fail, so
-    the near one may miss up to NEAR times as often. These numbers and 2.5(n-1) degrees of freedom are chosen
-    by coverage in simulation (docs/statistics.md).
+    the near one may miss up to NEAR_BEST times as often. These numbers and 2.5(n-1) degrees of freedom are
+    chosen by coverage in simulation (docs/statistics.md).
     """
     n = len(chances)
     draws = max(n, n_samples // k)
@@ -184,7 +186,7 @@ def best_of(chances: Sequence[float], n_samples: int, k: int, confidence: float)
     if draws == n:
         exact_low, exact_high = _exact_ends(n * mean, n, NEAR * (1 - confidence))
         return Interval(mean, min(low, exact_low), max(high, exact_high), n)
-    often = min(NEAR, 1 + 12 / n)
+    often = min(NEAR_BEST, 1 + 15 / n)
     near = _score_bounds(mean, effective, _student(1 - often * (1 - confidence), freedom))
     low, high = (low, near[1]) if mean >= 1 / 2 else (near[0], high)
     return Interval(mean, low, high, n)
