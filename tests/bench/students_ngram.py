@@ -132,7 +132,8 @@ def plant(draw: Random, n_responses: int) -> tuple[dict[int, str], dict[int, int
         phrase = " ".join(word(draw) for _ in range(N))
         for _ in range(n):
             place = next(places)
-            inserted[place] = phrase
+            # Between words of its own: of 10,000 neighbours many are one letter, and then 20 tokens, too.
+            inserted[place] = f"before{place} {phrase} after{place}"
             if n > LIMIT:
                 planted[place] = n
     return inserted, planted

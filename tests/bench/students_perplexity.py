@@ -119,7 +119,7 @@ def batches(made: Made) -> list[list[pieces.Piece]]:
 
 
 def bare(made: Made, plan: Sequence[Sequence[pieces.Piece]]) -> Callable[[], None]:
-    """Forward passes of a model that is loaded over batches that lie ready."""
+    """Forward passes of a model that is loaded over batches that lie ready; no mask, as in the stage."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -128,13 +128,12 @@ def bare(made: Made, plan: Sequence[Sequence[pieces.Piece]]) -> Callable[[], Non
     for batch in plan:
         width = max(len(piece.tokens) for piece in batch)
         rows = [[*piece.tokens.tolist(), *[0] * (width - len(piece.tokens))] for piece in batch]
-        mask = [[1] * len(p.tokens) + [0] * (width - len(p.tokens)) for p in batch]
-        ready.append((torch.tensor(rows), torch.tensor(mask)))
+        ready.append(torch.tensor(rows))
 
     def passes() -> None:
         with torch.inference_mode():
-            for rows, mask in ready:
-                model(input_ids=rows, attention_mask=mask, use_cache=False)
+            for rows in ready:
+                model(input_ids=rows, use_cache=False)
 
     return passes
 

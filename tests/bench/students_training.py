@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from figure import Figure
 from sourcewise import tables
 from sourcewise.tables import Example, Message
 
-PAIRS, EXAMPLES, SHORT, LONG = 2, 3000, 5, 25
+PAIRS, EXAMPLES, STEPS = 5, 3000, 20
 RATIO = 1.0
 PEER = Path(__file__).with_name("students_training_peer.py")
 TRAIN = {
@@ -42,30 +42,16 @@ TRAIN = {
 
 
 class Run(NamedTuple):
-    """Seconds and CPU seconds from command to model; seconds and tokens of a step; the first loss."""
+    """Seconds and CPU seconds from command to model; tokens a second of a step; the first loss."""
 
     seconds: float
     cpu: float
-    step: float
-    tokens: float
-    loss: float
-
-
-class Speed(NamedTuple):
-    """Tokens a CPU second and a second once warm, and both kinds of seconds of the longer run."""
-
-    per_cpu_second: float
     per_second: float
-    cpu: float
-    seconds: float
     loss: float
 
 
 def figures() -> Iterator[Figure]:
-    """Ours over TRL's, in turns. CPU seconds count: others use the machine's cores, too.
-
-    What a step takes is the difference of a longer and a shorter run, so that both pay for their start.
-    """
+    """Ours over TRL's, in turns; the median of the pairs' ratios counts, and of a run its median step."""
     sys.path.append(str(Path(__file__).parents[1] / "model"))
     import tiny_qwen
 
@@ -73,47 +59,33 @@ def figures() -> Iterator[Figure]:
         base = tiny_qwen.build(Path(folder, "base"), hidden_size=128, n_layers=4)
         source = Path(folder, "examples.parquet")
         tables.write(source, Example, examples())
+        settings = {**TRAIN, "base": str(base), "max_steps": STEPS}
         pairs = []
         for number in range(PAIRS):
             ours, peers = (
-                _speed(who, str(base), source, Path(folder, f"{number}{who.__name__}"))
+                who(settings, source, Path(folder, f"{number}{who.__name__}"))
                 for who in (_ours, _peers)
             )
             pairs.append((ours, peers))
     shape = f"training, rows of {TRAIN['max_length']}, {TRAIN['global_batch']} a step"
-    yield _figure(f"{shape}: tokens a CPU second once warm", pairs, "per_cpu_second", counts=True)
-    yield _figure("the same: tokens a second", pairs, "per_second")
-    yield _figure(f"{LONG} steps, command to model on the disk: CPU s", pairs, "cpu", counts=True)
-    yield _figure("the same: s", pairs, "seconds")
+    yield _figure(f"{shape}: tokens a second once warm", pairs, "per_second", counts=True)
+    yield _figure(f"{STEPS} steps, command to model on the disk: s", pairs, "seconds")
+    yield _figure("the same: CPU s", pairs, "cpu")
     losses = (f"{one.loss:.4f}" for one in pairs[0])
     yield Figure("the same: loss of the first step, from other draws", *losses, "", None)
 
 
-def _figure(
-    what: str, pairs: list[tuple[Speed, Speed]], field: str, *, counts: bool = False
-) -> Figure:
+def _figure(what: str, pairs: list[tuple[Run, Run]], field: str, *, counts: bool = False) -> Figure:
     values = [(getattr(ours, field), getattr(peers, field)) for ours, peers in pairs]
     faster = [o / p if field.startswith("per") else p / o for o, p in values]
     ours, peers = (statistics.median(side) for side in zip(*values, strict=True))
     ratio = statistics.median(faster)
     return Figure(
         what,
-        f"{ours:,.1f}: {ratio:.2f} of TRL's speed",
+        f"{ours:,.1f}: {ratio:.2f} of TRL's speed ({min(faster):.2f} to {max(faster):.2f})",
         f"TRL: {peers:,.1f}",
         f"≥ {RATIO}" if counts else "",
         ratio >= RATIO if counts else None,
-    )
-
-
-def _speed(who: Callable[..., Run], base: str, source: Path, work: Path) -> Speed:
-    settings = {**TRAIN, "base": base}
-    short, long = (who({**settings, "max_steps": n}, source, work / str(n)) for n in (SHORT, LONG))
-    return Speed(
-        per_cpu_second=(LONG - SHORT) * long.tokens / (long.cpu - short.cpu),
-        per_second=long.tokens / long.step,
-        cpu=long.cpu,
-        seconds=long.seconds,
-        loss=long.loss,
     )
 
 
@@ -142,7 +114,7 @@ def _ours(settings: dict[str, Any], source: Path, out: Path) -> Run:
     with (out / "speed").open() as file:
         seconds = [float(step["seconds"]) for step in csv.DictReader(file)]
     tokens = [float(step["tokens"]) for step in losses]
-    return Run(*spent, *_typical(seconds, tokens), float(losses[0]["loss"]))
+    return Run(*spent, _typical(seconds, tokens), float(losses[0]["loss"]))
 
 
 def _peers(settings: dict[str, Any], source: Path, out: Path) -> Run:
@@ -151,12 +123,12 @@ def _peers(settings: dict[str, Any], source: Path, out: Path) -> Run:
     spent = _run([str(PEER), given, str(source), str(out)])
     told = json.loads((out / "speed.json").read_text())
     seconds, tokens = ([step[key] for step in told["steps"]] for key in ("seconds", "tokens"))
-    return Run(*spent, *_typical(seconds, tokens), told["losses"][0])
+    return Run(*spent, _typical(seconds, tokens), told["losses"][0])
 
 
-def _typical(seconds: list[float], tokens: list[float]) -> tuple[float, float]:
-    """The median seconds of a step, and its mean tokens."""
-    return statistics.median(seconds), statistics.mean(tokens)
+def _typical(seconds: list[float], tokens: list[float]) -> float:
+    """Mean tokens of a step by its median seconds."""
+    return statistics.mean(tokens) / statistics.median(seconds)
 
 
 def _run(arguments: list[str]) -> tuple[float, float]:

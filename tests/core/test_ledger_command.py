@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from test_ledger import append, record
 
+from sourcewise import scored
 from sourcewise.__main__ import main
 from sourcewise.ledger import Ledger, Record
+from sourcewise.scored import Scored
 from sourcewise.tables import read
 
 
@@ -133,6 +135,21 @@ def test_ledgers_of_several_machines_merge_into_one_whatever_their_order(
     size = (tmp_path / "forth/merged.ledger").stat().st_size
     assert call("merge", one, two, "--into", tmp_path / "forth") == 0
     assert (tmp_path / "forth/merged.ledger").stat().st_size == size
+
+
+def test_perplexities_merge_with_the_attempts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = [bytes([n]) * 16 for n in range(3)]
+    values = [Scored(2.5 + n, 7, cut=False) for n in range(3)]
+    for name, shown in {"one": (0, 1), "two": (1, 2)}.items():
+        append(tmp_path / name, record(1, "a"))
+        with scored.Writer(tmp_path / name, "0000", engine="transformers") as writer:
+            writer.append([{keys[n]: values[n]} for n in shown])
+    for _ in range(2):
+        assert call("merge", tmp_path / "one", tmp_path / "two", "--into", tmp_path / "all") == 0
+        assert scored.known(tmp_path / "all", keys) == dict(zip(keys, values, strict=True))
+    assert capsys.readouterr().out.count("perplexities are new") == 2
 
 
 def test_a_merge_keeps_both_answers_of_a_conflict_and_says_so(

@@ -17,7 +17,7 @@ from trl.trainer.utils import add_fused_lm_head
 
 from sourcewise.stages import train as stage
 from sourcewise.training import apart, rows
-from sourcewise.training.kernels import attention
+from sourcewise.training.kernels import BY_EXAMPLE, attention
 from sourcewise.training.packing import training_rows
 
 GEMMA = {"head_dim": 16, "sliding_window": 16, "query_pre_attn_scalar": 16}
@@ -57,6 +57,17 @@ def load(base: Path) -> Any:
     """The model with the attention that training asks for."""
     how = attention(AutoConfig.from_pretrained(base), "float32")
     return AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation=how)
+
+
+def test_attention_is_that_which_a_base_allows() -> None:
+    def asked(name: str) -> str | None:
+        kind, changes = BASES[name]
+        return attention(getattr(transformers, kind)(**changes), "float32")
+
+    windows = {"mistral": None, "gemma2": "eager", "gemma3": None}
+    assert {name: asked(name) for name in BASES} == {
+        name: windows.get(name, BY_EXAMPLE) for name in BASES
+    }
 
 
 @pytest.mark.parametrize("name", BASES)

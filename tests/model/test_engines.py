@@ -120,9 +120,15 @@ def test_the_size_of_a_batch_decides_nothing(model: Path, monkeypatch: pytest.Mo
     assert answers("transformers", model, REQUESTS, HOT) == expected
 
 
-def test_greedy_texts_are_those_of_the_library(model: Path) -> None:
+@pytest.mark.parametrize("attention", [None, "eager"])
+def test_greedy_texts_are_those_of_the_library(
+    model: Path, attention: str | None, tmp_path: Path
+) -> None:
+    """Those of the one attention that honours a cap, where the model has one."""
+    if attention:
+        model = tiny_qwen.capped(tmp_path / "model")
     tokenizer = AutoTokenizer.from_pretrained(model)
-    network = AutoModelForCausalLM.from_pretrained(model).eval()
+    network = AutoModelForCausalLM.from_pretrained(model, attn_implementation=attention).eval()
     ends = [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids("<|im_end|>")]
     requests = [request(number) for number in range(12)]
     got = answers("transformers", model, requests, GREEDY, system="be brief")

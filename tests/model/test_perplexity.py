@@ -37,10 +37,12 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_qwen.build(tmp_path_factory.mktemp("scorer") / "model")
 
 
-def by_hand(scorer: Path, rendered: str, response: str) -> float:
+def by_hand(scorer: Path, rendered: str, response: str, attention: str | None = None) -> float:
     """exp(mean NLL) of `response` after `rendered`, one pair alone in the model, from its full logits."""
     tokenizer = AutoTokenizer.from_pretrained(scorer)
-    model = AutoModelForCausalLM.from_pretrained(scorer, dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(
+        scorer, dtype=torch.float32, attn_implementation=attention
+    ).eval()
     given = tokenizer(rendered)["input_ids"]
     written = tokenizer(response)["input_ids"]
     likelihood = model(torch.tensor([given + written])).logits[0].log_softmax(-1)
@@ -74,6 +76,14 @@ def test_perplexity_is_that_of_the_response_and_its_end_of_turn_given_the_query(
     # Byte tokens: two tags, the text between and after them, the end of the turn.
     assert result.n_tokens == 2 + len("it was one, so") + len("two") + 1
     assert not result.cut
+
+
+def test_capped_attention_stays_capped(tmp_path: Path) -> None:
+    base = tiny_qwen.capped(tmp_path / "scorer")
+    rendered = "<|im_start|>user\n1+1?<|im_end|>\n<|im_start|>assistant\n"
+    capped, uncapped = (by_hand(base, rendered, "2<|im_end|>", how) for how in ("eager", "sdpa"))
+    assert abs(capped / uncapped - 1) > 1e-3
+    assert score(base, "a")[0].perplexity == pytest.approx(capped, rel=1e-5)
 
 
 def test_batching_and_padding_do_not_change_a_perplexity(scorer: Path) -> None:

@@ -37,6 +37,20 @@ def build(
     )
 
 
+def capped(directory: Path) -> Path:
+    """Writes a model whose attention scores are capped, so low that it shows."""
+    from transformers import Gemma2Config
+
+    return write(
+        directory,
+        Gemma2Config,
+        head_dim=16,
+        query_pre_attn_scalar=16,
+        attn_logit_softcapping=0.1,
+        final_logit_softcapping=None,
+    )
+
+
 def write(
     directory: Path, config: Any, *, chat_template: str | None = CHAT_TEMPLATE, **changes: Any
 ) -> Path:

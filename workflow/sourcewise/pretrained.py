@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 # Pickled weights, other frameworks' formats and training leftovers are not part of a model.
 WEIGHTS = ("*.safetensors", "*.safetensors.index.json")
@@ -68,6 +69,14 @@ def files(directory: Path, patterns: Sequence[str] = EVERYTHING) -> list[Path]:
     return sorted(
         path for path in directory.iterdir() if any(path.match(pattern) for pattern in patterns)
     )
+
+
+def attention(config: Any) -> str | None:
+    """What has to compute a model's attention; None leaves it to transformers: sdpa, where the model knows it.
+
+    Scores that are capped, as Gemma 2's, sdpa leaves uncapped without a word: these models take the slow way.
+    """
+    return "eager" if getattr(config.get_text_config(), "attn_logit_softcapping", None) else None
 
 
 def seal(directory: Path) -> None:

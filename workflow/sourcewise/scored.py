@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from sourcewise import segment
 from sourcewise.appending import Appender
-from sourcewise.segment import Block
+from sourcewise.segment import Block, Gap
 
 SUFFIX = ".scores"
 # Raised when what is computed for the same text becomes another number.
@@ -38,34 +38,45 @@ def key(*, weights: str, max_tokens: int, query_id: str, attempt: int, text: str
     return hashlib.sha256(parts.encode()).digest()[: segment.KEY_BYTES]
 
 
-def known(directory: Path, keys: Collection[bytes]) -> dict[bytes, Scored]:
+def known(directory: Path, keys: Iterable[bytes]) -> dict[bytes, Scored]:
     """The scores among `keys` that any segment of a directory holds; damaged blocks count as not scored.
 
     Of two under one key that which was made first counts, of the same second the lower.
     """
     wanted = set(keys)
     found: dict[bytes, tuple[str, Scored]] = {}
-    for path in sorted(directory.glob(f"*{SUFFIX}")):
-        with path.open("rb", 0) as file:
-            for part in segment.scan(file.fileno()):
-                if isinstance(part, Block) and not wanted.isdisjoint(part.keys):
-                    _take(part, segment.content(file.fileno(), part), wanted, found)
+    for block, content in _whole(directory, wanted):
+        held = json.loads(content)
+        for one, row in zip(block.keys, held["scores"], strict=True):
+            score = held["created"], Scored(*row)
+            if one in wanted and (one not in found or score < found[one]):
+                found[one] = score
     return {one: score for one, (_, score) in found.items()}
 
 
-def _take(
-    block: Block,
-    content: bytes | None,
-    wanted: set[bytes],
-    found: dict[bytes, tuple[str, Scored]],
-) -> None:
-    if content is None:
-        return
-    held = json.loads(content)
-    for one, row in zip(block.keys, held["scores"], strict=True):
-        score = held["created"], Scored(*row)
-        if one in wanted and (one not in found or score < found[one]):
-            found[one] = score
+def merge(directory: Path, into: Path, name: str) -> int:
+    """Copies the blocks that `into` lacks to its segment `name`; how many scores they hold.
+
+    A block goes over as it is, with its time: what counts does not depend on who was merged first.
+    """
+    held = {(block.keys, content) for block, content in _whole(into)}
+    new = {(block.keys, content): None for block, content in _whole(directory)}
+    lacking = [one for one in new if one not in held]
+    if lacking:
+        with Appender(into / f"{name}{SUFFIX}") as file:
+            file.write(segment.block(keys, content) for keys, content in lacking)
+    return sum(len(keys) for keys, _ in lacking)
+
+
+def _whole(directory: Path, wanted: Set[bytes] | None = None) -> Iterator[tuple[Block, bytes]]:
+    """The undamaged blocks of all segments with their contents; those with a wanted key, or all."""
+    for path in sorted(directory.glob(f"*{SUFFIX}")):
+        with path.open("rb", 0) as file:
+            for part in segment.scan(file.fileno()):
+                if isinstance(part, Gap) or (wanted is not None and wanted.isdisjoint(part.keys)):
+                    continue
+                if (content := segment.content(file.fileno(), part)) is not None:
+                    yield part, content
 
 
 class Writer(Appender):

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import mean, median
 
+from sourcewise import scored
 from sourcewise.ledger import SUFFIX, Ledger, Record
 from sourcewise.segment import Gap
 from sourcewise.tables import write
@@ -185,7 +186,7 @@ def _is_wrong(ledger: Path) -> bool:
 
 
 def _merge(ledgers: list[Path], given: argparse.Namespace) -> int:
-    """Brings what another ledger has and ours lacks; of a conflict, both answers."""
+    """Brings what another ledger has and ours lacks, scores too; of a conflict, both answers."""
     into: Path = given.into
     held = {(one.key, hash(one.answer())) for one in _records(into)}
     with Ledger(into).writer("merged") as writer:
@@ -204,6 +205,8 @@ def _merge(ledgers: list[Path], given: argparse.Namespace) -> int:
                     new = []
             writer.append(new)
             print(f"{ledger}: {n:,} attempts are new in {into}")
+            if n_scores := scored.merge(ledger, into, "merged"):
+                print(f"{ledger}: {n_scores:,} perplexities are new in {into}")
     return int(_is_wrong(into))
 
 

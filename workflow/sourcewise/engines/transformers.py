@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from importlib.metadata import version as distribution_version
 from typing import TYPE_CHECKING, Any
 
+from sourcewise import pretrained
 from sourcewise.engines.contract import (
     Batch,
     Completion,
@@ -47,10 +48,16 @@ def complete(
     prepare(model)
     with lean_imports():
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
-        network = AutoModelForCausalLM.from_pretrained(model, revision=revision, dtype="auto")
+        config = AutoConfig.from_pretrained(model, revision=revision)
+        network = AutoModelForCausalLM.from_pretrained(
+            model,
+            revision=revision,
+            dtype="auto",
+            attn_implementation=pretrained.attention(config),
+        )
     network = _placed(network.eval())
     limit = network.config.get_text_config().max_position_embeddings
     ends = stop_tokens(tokenizer, network.generation_config)
@@ -76,7 +83,9 @@ def _placed(network: Any) -> Any:
 
     if torch.cuda.is_available():
         return network.to("cuda")
-    return network.double() if network.dtype == torch.float32 else network
+    # The eager softmax is one of float32, in which float64's mask of padding is minus infinity: no number.
+    exact = network.dtype == torch.float32 and network.config._attn_implementation != "eager"
+    return network.double() if exact else network
 
 
 def _completion(tokenizer: Any, prompt: Prompt, ids: list[int], ends: set[int]) -> Completion:

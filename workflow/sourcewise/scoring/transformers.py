@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sourcewise import pretrained
 from sourcewise.scoring.pieces import Piece, Score, check_context, check_vocabulary, score
 
 if TYPE_CHECKING:
@@ -22,13 +23,14 @@ def scores(batches: Iterable[Sequence[Piece]], model: Path, longest: int) -> Ite
     Raises ValueError for a model with fewer positions or tokens, or whose logits are not the output layer's.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
     gpu = torch.cuda.is_available()
     scorer = AutoModelForCausalLM.from_pretrained(
         model,
         dtype=torch.bfloat16 if gpu else torch.float32,
         device_map="auto" if gpu else None,
+        attn_implementation=pretrained.attention(AutoConfig.from_pretrained(model)),
     ).eval()
     check_context(scorer.config, longest, model)
     _check_head(scorer)
@@ -40,16 +42,14 @@ def scores(batches: Iterable[Sequence[Piece]], model: Path, longest: int) -> Ite
 def _score(scorer: PreTrainedModel, batch: Sequence[Piece]) -> Iterator[Score]:
     import torch
 
-    # Padded on the right: a causal model's earlier positions cannot see it.
-    lengths = torch.tensor([len(piece.tokens) for piece in batch])
-    width = int(lengths.max())
+    # Padded on the right, which a causal model's earlier positions cannot see: a mask would only cost time.
+    width = max(len(piece.tokens) for piece in batch)
     tokens = torch.zeros(len(batch), width, dtype=torch.long)
     for row, piece in enumerate(batch):
         tokens[row, : len(piece.tokens)] = torch.from_numpy(piece.tokens)
     tokens = tokens.to(scorer.device)
-    mask = (torch.arange(width) < lengths[:, None]).long().to(scorer.device)
     with torch.inference_mode():
-        hidden = scorer.base_model(input_ids=tokens, attention_mask=mask, use_cache=False)[0]
+        hidden = scorer.base_model(input_ids=tokens, use_cache=False)[0]
         for row, piece in enumerate(batch):
             end, n = len(piece.tokens), piece.n_response
             loss = _loss(scorer, hidden[row, end - n - 1 : end - 1], tokens[row, end - n : end])
