@@ -10,6 +10,7 @@ page and all, after one that warms the disk's cache. `--check` exits with 1 wher
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
@@ -52,9 +53,12 @@ def figures(copy: Path, attempts: int) -> Iterator[Figure]:
         for what, (target, sign) in ASKED.items():
             target = target.format(id=last, shard=shard)
             address = f"{url.rstrip('/')}{target}"
-            waited = [wait(address, sign) for _ in range(TIMES + 1)]
-            seconds, first = median(waited[1:]), waited[0]
-            beside = f"first time {first:.2f} s, slowest {max(waited[1:]):.2f} s"
+            first, used = wait(address, sign), cpu_seconds(process.pid)
+            waited = [wait(address, sign) for _ in range(TIMES)]
+            seconds, used = median(waited), (cpu_seconds(process.pid) - used) / TIMES
+            beside = (
+                f"first time {first:.2f} s, slowest {max(waited):.2f} s; {used:.2f} s of CPU each"
+            )
             yield Figure(what, f"{seconds:.2f} s", beside, f"≤ {LIMIT:g} s", seconds <= LIMIT)
         status = Path(f"/proc/{process.pid}/status").read_text()
         peak = int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) / 2**20
@@ -76,6 +80,12 @@ def serving(copy: Path) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     finally:
         process.terminate()
         process.wait()
+
+
+def cpu_seconds(pid: int) -> float:
+    """What a process has used so far: on a busy machine pages wait for a processor."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def wait(address: str, sign: str) -> float:

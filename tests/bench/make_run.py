@@ -20,6 +20,7 @@ import yaml
 
 from sourcewise.tables import (
     Contamination,
+    Erratum,
     Example,
     Perplexity,
     Query,
@@ -69,6 +70,8 @@ def make(folder: Path, rows: int) -> int:
             {"teacher": teacher, "attempts": ROUNDS, "shards": [shard.name for shard in shards]},
         )
         _student(data, teacher, skill)
+    for benchmark, (questions, _) in BENCHMARKS.items():
+        _errata(data / f"benchmark_queries/{benchmark}/errata.parquet", questions // 40)
     (folder / "sections.json").write_text(json.dumps(sections()))
     return SHARD * len(shards)
 
@@ -224,6 +227,11 @@ def _student(data: Path, name: str, skill: float) -> None:
          lambda step: f"{step},1,{0.2 + 1 / step:.5f},0.5,8e-05,2000000")  # fmt: skip
     _csv(data / f"students/{name}/speed.csv", "step,seconds,tokens_per_second,mfu",
          lambda step: f"{step},20.1,{100_000 + step},0.4")  # fmt: skip
+
+
+def _errata(path: Path, n: int) -> None:
+    columns = _same(n, question="0", reason="wrong answer")
+    _store(path, Erratum, columns | {"query_id": [f"{number:032x}" for number in range(n)]})
 
 
 def _csv(path: Path, header: str, line: Callable[[int], str]) -> None:

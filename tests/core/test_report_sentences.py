@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from xml.etree import ElementTree
@@ -75,6 +76,14 @@ def test_students_that_score_alike_have_no_winner() -> None:
         "No single best student: a and b are not distinguishable. "
         "No difference between them was seen."
     )
+
+
+def test_equal_scores_have_no_highest_one() -> None:
+    scores = [scored("one", graded("base")), scored("two", graded("base"))]
+    compared = compare(scores, confidence=0.95, resamples=1000, seed=1)
+    (sentence,) = answer(scores, compared, 0.95).sentences
+    assert sentence.striptags().startswith("On exam all scores are equal, 0.0")
+    assert "highest" not in sentence
 
 
 def test_a_small_lead_is_not_called_better_and_the_missing_questions_are_named() -> None:
@@ -245,6 +254,15 @@ def test_ticks_are_few_and_inside_the_scale(scale: svg.Scale) -> None:
     ticks = scale.ticks(6)
     assert 2 <= len(ticks) <= 8
     assert all(scale.low <= tick <= scale.high for tick in ticks)
+
+
+@pytest.mark.parametrize("low", [0.9, 40, 3_000])
+def test_labels_of_ticks_do_not_touch(low: float) -> None:
+    scale = svg.Scale(low, 90 * low, 0, 230, log=True)
+    labels = svg.labelled_ticks(scale, wording.count, 7)
+    assert len(labels) > 1
+    ends = [(scale(v) - svg.text_width(t) / 2, scale(v) + svg.text_width(t) / 2) for v, t in labels]
+    assert all(left[1] < right[0] for left, right in itertools.pairwise(ends))
 
 
 def test_a_distribution_of_one_value_can_be_drawn() -> None:

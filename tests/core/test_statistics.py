@@ -379,8 +379,26 @@ def test_samples_cannot_settle_what_lies_between_questions_or_between_trainings(
 
 def test_pass_at_k_of_as_many_samples_is_a_proportion_of_questions() -> None:
     found = statistics.best_of([1.0] * 20 + [0.0] * 10, 30 * 64, 64, 0.95)
-    confidence = float(2 * stats.norm.cdf(stats.t.ppf(0.975, 58)) - 1)
+    confidence = float(2 * stats.norm.cdf(stats.t.ppf(0.975, 72.5)) - 1)
     assert found == pytest.approx(statistics.wilson(20, 30, confidence), abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [12, 30, 500])
+def test_shares_of_one_trial_are_covered_at_any_chance(n: int) -> None:
+    found = [statistics.best_of([1.0] * x + [0.0] * (n - x), n, 1, 0.95) for x in range(n + 1)]
+    low, high = np.array([one.low for one in found]), np.array([one.high for one in found])
+    for chance in np.linspace(0.0005, 0.9995, 400):
+        likely = stats.binom.pmf(np.arange(n + 1), n, chance)
+        # Wilson's interval alone covers some chances with 84 %.
+        assert likely[(low <= chance) & (chance <= high)].sum() >= 0.9299
+
+
+def test_pass_at_k_near_no_success_is_the_mirror_of_pass_at_k_near_1() -> None:
+    few = [0.0] * 26 + [0.02, 0.1, 0.3, 1.0]
+    ours = statistics.best_of(few, 30 * 64, 16, 0.95)
+    mirrored = statistics.best_of([1 - chance for chance in few], 30 * 64, 16, 0.95)
+    assert (ours.low, ours.high) == pytest.approx((1 - mirrored.high, 1 - mirrored.low), abs=1e-9)
+    assert ours.high - ours.value > ours.value - ours.low
 
 
 @pytest.mark.parametrize(("n", "k", "of"), [(30, 4, 16), (30, 16, 16), (200, 8, 64)])

@@ -29,7 +29,14 @@ CHUNK = 4096
 # 30 x 64 samples makes the interval 40 times as narrow as none does.
 UNSEEN = 0.015
 # The same of a question's squared difference, where most questions do show how far apart two students are.
-HARDLY = 0.002
+HARDLY = 0.001
+# Of pass@k, near 1 at most questions, far more is unseen: this much of a question's squared deviation.
+UNSEEN_BEST = 0.25
+# Near 0 and 1 all misses are on one side, so the end there of a share of trials may miss this many times as
+# often as a whole interval.
+NEAR = 1.4
+# The same end of other pass@k may miss this many times as often as one end, of few questions.
+NEAR_BEST = 1.5
 
 Floats = npt.NDArray[np.float64]
 
@@ -102,10 +109,15 @@ def exact(successes: int, n: int, confidence: float) -> Interval:
     """
     if n < 1:
         raise ValueError(f"a proportion of {successes} in {n} has no interval")
-    tail = (1 - confidence) / 2
-    low = stats.beta.ppf(tail, successes, n - successes + 1) if successes else 0.0
-    high = stats.beta.ppf(1 - tail, successes + 1, n - successes) if successes < n else 1.0
-    return Interval(successes / n, float(low), float(high), n)
+    return Interval(successes / n, *_exact_ends(successes, n, (1 - confidence) / 2), n)
+
+
+def _exact_ends(successes: float, n: int, tail: float) -> tuple[float, float]:
+    """Clopper and Pearson's ends, each of which misses with a chance of at most `tail`."""
+    few, many = successes < 1e-9, successes > n - 1e-9
+    low = 0.0 if few else stats.beta.ppf(tail, successes, n - successes + 1)
+    high = 1.0 if many else stats.beta.isf(tail, successes + 1, n - successes)
+    return float(low), float(high)
 
 
 def average(
@@ -122,20 +134,28 @@ def average(
     (docs/statistics.md). One question alone says nothing: [0, 1].
     """
     n = len(means)
-    if n < 1:
-        raise ValueError("a mean over no question has no interval")
-    mean = min(1.0, max(0.0, math.fsum(means) / n))
+    mean, effective = _effective(means, n_samples, unseen)
     if n == 1:
         return Interval(mean, 0.0, 1.0, 1)
-    squares = float(np.var(np.asarray(means, dtype=np.float64), ddof=1)) * n
-    effective = n * (n * mean * (1 - mean) + unseen) / (squares + unseen)
-    effective = min(max(effective, n), max(n_samples, n))
     quantile = _student(confidence, 2 * (n - 1))
     return Interval(mean, *_score_bounds(mean, effective, quantile), n)
 
 
+def _effective(means: Sequence[float], n_samples: int, unseen: float) -> tuple[float, float]:
+    """The mean of question means, and how many independent samples vary as much as it does."""
+    n = len(means)
+    if n < 1:
+        raise ValueError("a mean over no question has no interval")
+    mean = min(1.0, max(0.0, math.fsum(means) / n))
+    if n == 1:
+        return mean, 1.0
+    squares = float(np.var(np.asarray(means, dtype=np.float64), ddof=1)) * n
+    effective = n * (n * mean * (1 - mean) + unseen) / (squares + unseen)
+    return mean, min(max(effective, n), max(n_samples, n))
+
+
 @functools.cache
-def _student(confidence: float, freedom: int) -> float:
+def _student(confidence: float, freedom: float) -> float:
     return float(stats.t.ppf((1 + confidence) / 2, freedom))
 
 
@@ -149,11 +169,27 @@ def pass_at_k(n: int, correct: int, k: int) -> float:
 def best_of(chances: Sequence[float], n_samples: int, k: int, confidence: float) -> Interval:
     """The mean over questions of pass@k with an interval clustered by question, as that of `average`.
 
-    `n_samples` samples hold a k-th as many draws of k; with as many samples as k, each question is one draw.
-    Else pass@k is near 1 at most questions, which hides how far they differ: ten times UNSEEN allows for it.
+    `n_samples` samples hold a k-th as many draws of k. With as many as k, each question is one trial and
+    steps of one question count: an end lies at least as far out as the exact one-sided end at NEAR times
+    the level, which mends the dips of Wilson's interval near 0 and 1 (Brown, Cai and DasGupta 2001, Stat.
+    Sci. 16:101, section 4.1, who take Poisson's). Else the far end cannot miss where few questions fail, so
+    the near one may miss up to NEAR_BEST times as often. These numbers and 2.5(n-1) degrees of freedom are
+    chosen by coverage in simulation (docs/statistics.md).
     """
-    draws = max(len(chances), n_samples // k)
-    return average(chances, draws, confidence, unseen=10 * UNSEEN)
+    n = len(chances)
+    draws = max(n, n_samples // k)
+    mean, effective = _effective(chances, draws, UNSEEN_BEST)
+    if n == 1:
+        return Interval(mean, 0.0, 1.0, 1)
+    freedom = 2.5 * (n - 1)
+    low, high = _score_bounds(mean, effective, _student(confidence, freedom))
+    if draws == n:
+        exact_low, exact_high = _exact_ends(n * mean, n, NEAR * (1 - confidence))
+        return Interval(mean, min(low, exact_low), max(high, exact_high), n)
+    often = min(NEAR_BEST, 1 + 15 / n)
+    near = _score_bounds(mean, effective, _student(1 - often * (1 - confidence), freedom))
+    low, high = (low, near[1]) if mean >= 1 / 2 else (near[0], high)
+    return Interval(mean, low, high, n)
 
 
 def sampling_noise(mean: float, k: int) -> float | None:
@@ -181,14 +217,14 @@ def paired_difference(
     # Rounding merges differences that are equal but for the last bit, such as 0.3 - 0.1 and 0.2.
     differences = np.round([first[q] - second[q] for q in shared], 12)
     rng = np.random.default_rng(list(seed.encode()))
-    low, high = _leaning(differences, confidence)
+    low, high = leaning(differences, confidence)
     spread = float(np.std(differences, ddof=1)) if len(shared) > 1 else 0.0
     p = sign_flip(differences, permutations, rng)
     return Difference(float(np.mean(differences)), low, high, p, len(shared), spread)
 
 
-def _leaning(differences: Floats, confidence: float) -> tuple[float, float]:
-    """Student's t interval of the mean, longer on the side of the differences' skewness.
+def leaning(differences: Floats, confidence: float) -> tuple[float, float]:
+    """Ends of Student's t interval of the mean, longer on the side of the differences' skewness.
 
     By twice the term of Johnson (1978, J. Am. Stat. Assoc. 73:536), on that side only: of few questions
     one or two may hold the whole difference, and a sample that misses them shows too little skewness.

@@ -128,7 +128,7 @@ def ridges(
     peak = max(float(share.max()) for share in shares)
     step = 62
     bottom = 8 + step * len(rows)
-    parts = [svg.x_axis(scale, 6, bottom, [(t, tick(t)) for t in scale.ticks(7)])]
+    parts = [svg.x_axis(scale, 6, bottom, svg.labelled_ticks(scale, tick, 7))]
     for i, (row, share) in enumerate(zip(rows, shares, strict=True)):
         base = 46 + step * i
         outline = [(scale(low), float(base))]

@@ -51,6 +51,7 @@ th { text-align: left; font-weight: 600; color: var(--soft); font-size: 13px; ve
 th, td { padding: 6px 16px 6px 0; border-bottom: 1px solid var(--rule); }
 td.n, th.n { text-align: right; } td.n { white-space: nowrap; }
 td.w { white-space: nowrap; }
+td.v { min-width: 13em; }
 tr.lead td { font-weight: 600; }
 tr.head th { padding-top: 16px; color: var(--ink); font-size: 14.5px; }
 .none { color: var(--soft); font-style: italic; }

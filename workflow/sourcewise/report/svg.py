@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -55,6 +56,20 @@ def _log_ticks(low: float, high: float, n: int) -> list[float]:
 def text_width(text: str) -> float:
     """About how many pixels a label takes."""
     return CHARACTER * len(text)
+
+
+def labelled_ticks(
+    scale: Scale, tick: Callable[[float], str], most: int
+) -> list[tuple[float, str]]:
+    """At most about so many round values with labels that do not touch on a horizontal axis."""
+    for n in range(most, 0, -1):
+        labels = [(value, tick(value)) for value in scale.ticks(n)]
+        if all(
+            scale(right[0]) - scale(left[0]) > text_width(left[1] + right[1]) / 2
+            for left, right in itertools.pairwise(labels)
+        ):
+            return labels
+    return [(scale.low, tick(scale.low)), (scale.high, tick(scale.high))]
 
 
 def number(value: float) -> str:

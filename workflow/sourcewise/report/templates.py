@@ -147,7 +147,7 @@ The last column is the smallest difference that these questions can show.</p>
 <td class="w">{{ chip(colours.students[c.second]) }}{{ c.second }}
 <td class="n">{{ c.difference.value | points }}<td class="n">{{ span(c.difference.low, c.difference.high) }}
 <td class="n">{{ c.difference.p | p_value }}<td class="n">{{ c.corrected | p_value }}
-<td{% if c.better %} class="yes"{% endif %}>{{ c | word }}<td class="n">{{ c.difference.n | count }}
+<td class="v{% if c.better %} yes{% endif %}">{{ c | word }}<td class="n">{{ c.difference.n | count }}
 <td class="n">{{ "%.1f" | format(100 * c.detectable) if c.detectable else "–" }}</tr>
 {% endfor %}</table></div></details>{% else %}{{ nothing() }}{% endif %}
 {% if power %}<h3>What these benchmarks can tell</h3>

@@ -167,6 +167,11 @@ def _sentence(
         return Markup("On <i>{}</i> there is no data.").format(benchmark)
     best = leader([score for _, score in measured])
     interval = next(interval for interval, score in measured if score is best)
+    tied = all(own[:3] == interval[:3] for own, _ in measured)
+    if tied and comparisons and all(pair.difference.value == 0 for pair in comparisons):
+        return Markup("On <i>{}</i> all scores are equal, {}: no difference was seen.").format(
+            benchmark, estimate(interval)
+        )
     first = Markup("On <i>{}</i> {} has the highest score, {}").format(
         benchmark, _bold(best.student), estimate(interval)
     )

@@ -1,4 +1,4 @@
-"""statsmodels' answers to what `bench_statistics.py` asks on stdin, as JSON on stdout.
+"""statsmodels' answers to what `statistics_closed_forms.py` asks on stdin, as JSON on stdout.
 
     python -m venv VENV && VENV/bin/pip install statsmodels==0.14.6
 
