@@ -10,6 +10,7 @@ chain, and for each the time until its end is asked after. `--check` exits with 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import subprocess
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -46,15 +48,24 @@ def main() -> int:
             alone = copy(Path(room, f"local-{number}"), given.preset)
             local.append(timed(alone, ["snakemake", "--cores", str(os.cpu_count())]))
             there = copy(Path(room, f"slurm-{number}"), given.preset)
-            subprocess.run([*CLUSTER, "start"], check=True, stdout=subprocess.DEVNULL)
-            try:
+            with slurm():
                 submitted.append(timed(there, [*LIMIT, "snakemake", "--profile", str(PROFILE)]))
-            finally:
-                subprocess.run([*CLUSTER, "stop"], check=True)
         chain, jobs = longest_chain(copy(Path(room, "plan"), given.preset))
     return print_table(
         figures(local, submitted, chain, jobs), check=given.check, tools=("snakemake",)
     )
+
+
+@contextlib.contextmanager
+def slurm() -> Iterator[None]:
+    """The test Slurm, which no test ends meanwhile."""
+    with subprocess.Popen(
+        [*CLUSTER, "hold"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as held:
+        assert held.stdout is not None
+        if not held.stdout.readline():
+            raise RuntimeError("there is no test Slurm")
+        yield
 
 
 def figures(local: list[float], submitted: list[float], chain: int, jobs: int) -> list[Figure]:

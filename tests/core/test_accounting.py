@@ -15,16 +15,18 @@ from sourcewise.params.root import load
 PRESET = Path(__file__).resolve().parents[2] / "workflow/presets/test.yaml"
 GPU = "billing=8,cpu=8,gres/gpu:h100=4,gres/gpu=4,mem=64G,node=1"
 LINES = [
-    f"17|COMPLETED|7200|57600|{GPU}|/runs/a|rule_generate_wildcards_r1_2_math|0003",
-    f"18|TIMEOUT|3600|28800|{GPU}|/runs/a|rule_generate_wildcards_r1_2_math-0004",
-    "19|CANCELLED by 1000|0|0||/runs/a|rule_verify_wildcards_r1_1_math-0003",
-    "20|RUNNING|500|1000|cpu=2|/runs/a|rule_verify_wildcards_r1_1_math-0003",
-    "21|COMPLETED|1800|3600|cpu=2,node=1|/runs/a/|rule_judge_queries",
-    "24|COMPLETED|1800|3600|cpu=2,node=1|/runs/a|rule_verification-deepseek_r1-2",
-    "22|COMPLETED|1800|3600|cpu=2,node=1|/runs/b|rule_verify",
+    f"17|COMPLETED|7200|57600|{GPU}|/runs/a|sbatch --comment rule_generate_wildcards_r1_2_math -n 1",
+    f"18|TIMEOUT|3600|28800|{GPU}|/runs/a|sbatch --comment 'rule_generate_wildcards_r1_2_a b'",
+    "19|CANCELLED by 1000|0|0||/runs/a|sbatch --comment rule_verify_wildcards_r1_1_math-0003",
+    "20|RUNNING|500|1000|cpu=2|/runs/a|sbatch --comment rule_verify_wildcards_r1_1_math-0003",
+    "21|COMPLETED|1800|3600|cpu=2,node=1|/runs/a/|sbatch --comment rule_judge_queries -p cpu",
+    "24|COMPLETED|1800|3600|cpu=2,node=1|/runs/a|sbatch --comment rule_verification-deepseek_r1-2_verify -p cpu",
+    "22|COMPLETED|1800|3600|cpu=2,node=1|/runs/b|sbatch --comment rule_verify",
+    "25|COMPLETED|3600|7200|gres/gpu=2|/runs/a|sbatch --comment rule_serve_wildcards_r1-0 --wrap a",
     "23|OUT_OF_MEMORY|1800||cpu=2,gres/gpu:a100=1,gres/gpu:h100=1|/runs/a|",
     "slurm_persist_conn_open: something else",
 ]
+LINES = [line.replace("|", accounting.DELIMITER) for line in LINES]
 
 
 def test_lines_of_sacct_are_read_with_what_failed_and_without_what_never_ran() -> None:
@@ -33,6 +35,7 @@ def test_lines_of_sacct_are_read_with_what_failed_and_without_what_never_ran() -
         Spent("generate", True, 1.0, 4.0, 8.0),
         Spent("judge_queries", False, 0.5, 0.0, 1.0),
         Spent("verification", False, 0.5, 0.0, 1.0),
+        Spent("serve", False, 1.0, 2.0, 2.0),
         Spent("", True, 0.5, 1.0, None),
     ]
 
@@ -80,7 +83,7 @@ def test_slurm_accounts_come_first(copy: Path, capsys: pytest.CaptureFixture[str
     found = account.collected(load(Path("params.yaml")))
     assert found.source == "slurm"
     generation, other = found.stages["generation"], found.stages["other"]
-    assert (generation.jobs, generation.failed, generation.gpu_hours) == (2, 1, 12.0)
+    assert (generation.jobs, generation.failed, generation.gpu_hours) == (3, 1, 14.0)
     assert (other.jobs, other.gpu_hours, other.cpu_hours) == (2, 1.0, None)
     assert account.main([]) == 0
     assert "by Slurm's accounts" in capsys.readouterr().out

@@ -229,7 +229,10 @@ def test_a_partition_that_does_not_exist_is_named(slurm: Path) -> None:
 
 
 def test_jobs_of_an_earlier_run_are_listed_with_the_command_that_ends_them(slurm: Path) -> None:
-    _program(slurm, "squeue", "printf '17 sourcewise_ab\\n18 other\\n19 sourcewise_ab\\n'")
+    here = Path.cwd()
+    jobs = (f"17|sourcewise_ab|{here}", f"18|other|{here}", "20|sourcewise_cd|/another/copy")
+    said = "\\n".join((*jobs, f"19|sourcewise_ab|{here}"))
+    _program(slurm, "squeue", f"printf '{said}\\n'")
     *_, found = _slurm(slurm, "slurmdbd", 300, "slurm-jobname-prefix: sourcewise\n")
     assert found.state == "warning"
     assert found.fix.endswith("scancel 17 19")

@@ -25,7 +25,7 @@ from sourcewise.services import config, registry, replica
 from sourcewise.services.config import Service
 from sourcewise.services.fleet import LOGS, Supervisor
 from sourcewise.services.registry import FOLDER, Fleet, Replica, Served, replicas
-from sourcewise.services.replica import Supervised
+from sourcewise.services.replica import ReplicaError, Supervised
 from sourcewise.tables import Message
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,6 +158,18 @@ def test_a_killed_replica_takes_its_server_along_and_another_is_started() -> Non
         assert found == answers(300)
 
 
+def test_a_killed_replicas_address_is_withdrawn_before_its_successor_is_up() -> None:
+    slow_again = "test -e up && sleep 60; touch up; " + service().command
+    with serving(service(command=slow_again)):
+        # The fleet counts what is wanted while it looks on.
+        until(lambda: registry.want("big") or answering())
+        [victim] = servers()
+        watcher = victim.parent()
+        assert watcher is not None
+        watcher.kill()
+        until(lambda: not answering(), 10)
+
+
 def test_a_server_that_hangs_is_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCEWISE_SERVER_SECONDS", "5")
     with serving(service(health_seconds=0.5)):
@@ -206,7 +218,7 @@ def test_a_server_that_never_comes_up_ends_the_jobs_that_want_it(
 def test_a_replica_whose_supervisor_died_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(replica, "DEAD_SECONDS", 3.0)
     Fleet("f", 1, "key", {"big": Served("big", "r1", wanted=True)}).write()
-    thread = threading.Thread(target=Supervised(service(), "big", 0).run)
+    thread = threading.Thread(target=Supervised(service(), "big", 0, of="f").run)
     thread.start()
     until(answering)
     thread.join(30)
@@ -216,13 +228,27 @@ def test_a_replica_whose_supervisor_died_ends(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_replica_of_an_earlier_fleet_ends() -> None:
     Fleet("first", 1, "key", {"big": Served("big", "r1", wanted=True)}).write()
-    thread = threading.Thread(target=Supervised(service(), "big", 0).run)
+    thread = threading.Thread(target=Supervised(service(), "big", 0, of="first").run)
     thread.start()
     until(answering)
     Fleet("second", 1, "key", {"big": Served("big", "r1", wanted=True)}).write()
     assert answering() == []
     thread.join(30)
     assert not thread.is_alive()
+
+
+def test_a_replica_that_waited_for_an_earlier_fleet_does_not_serve_under_the_next() -> None:
+    Fleet("second", 1, "key", {"big": Served("big", "r1", wanted=True)}).write()
+    with pytest.raises(ReplicaError, match="the fleet that wanted it no longer serves big"):
+        Supervised(service(), "big", 0, of="first")
+
+
+def test_a_replica_that_is_told_to_end_before_it_is_up_says_what_is_too_short() -> None:
+    Fleet("f", 1, "key", {"big": Served("big", "r1", wanted=True)}).write()
+    loading = Supervised(service(command="sleep 60"), "big", 0, of="f")
+    threading.Timer(1.0, loading.tell_to_end).start()
+    with pytest.raises(ReplicaError, match="told to end before its server was up: the time limit"):
+        loading.run()
 
 
 def test_a_job_whose_fleet_died_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,14 +73,21 @@ class TeacherServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, delay: float) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(
+        self, delay: float, address: tuple[str, int] = ("127.0.0.1", 0), handler: type | None = None
+    ) -> None:
+        super().__init__(address, handler or Handler)
         self.delay = delay
         self.requests: list[Request] = []
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def take(self, request: Request) -> None:
+        """Remembers a request and lets it wait for its answer."""
+        self.requests.append(request)
+        time.sleep(self.delay)
 
     def handle_error(self, *_: object) -> None:
         """A client that was killed is no news."""
@@ -94,8 +101,7 @@ class Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         turns = [Message(**turn) for turn in body["messages"]]
         request = Request(body["model"], query_id(turns), body["seed"])
-        self.server.requests.append(request)
-        time.sleep(self.server.delay)
+        self.server.take(request)
         words = words_of(turns[-1].content)
         self.reply(f"<think>{words[0]}?</think><answer>{' '.join(words[: held(request)])}</answer>")
 

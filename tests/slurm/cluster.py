@@ -2,6 +2,7 @@
 
     python tests/slurm/cluster.py start [--accounting]     seconds later `sinfo` shows two idle nodes
     python tests/slurm/cluster.py stop
+    python tests/slurm/cluster.py hold                     one in turn with tests, until its standard input ends
 
 Debian's daemons without systemd, on loopback, with a state directory and a munge socket of their own. Job steps
 find their configuration in /etc/slurm only (the plugin of Snakemake takes SLURM_CONF away from them), so links
@@ -13,6 +14,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -215,7 +217,7 @@ def _link(link: Path, target: Path) -> None:
 def main() -> None:
     """Starts or stops the test Slurm from the command line."""
     command = argparse.ArgumentParser(description="A Slurm of two virtual nodes, for tests.")
-    command.add_argument("action", choices=("start", "stop"))
+    command.add_argument("action", choices=("start", "stop", "hold"))
     command.add_argument("--accounting", action="store_true", help="with slurmdbd and MariaDB")
     given = command.parse_args()
     cluster = Cluster(accounting=given.accounting)
@@ -223,10 +225,15 @@ def main() -> None:
         cluster.stop()
         return
     try:
-        cluster.start()
+        if given.action == "start":
+            cluster.start()
+            print(daemons.call("sinfo"), end="")
+            return
+        with running(accounting=given.accounting):
+            print(daemons.call("sinfo"), end="", flush=True)
+            sys.stdin.read()
     except RuntimeError as error:
         raise SystemExit(f"slurm: {error}") from None
-    print(daemons.call("sinfo"), end="")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 NODES = ("n0", "n1")
 # More than a small machine has: what is tested is scheduling, not speed.
 CPUS, MEMORY_MB, GPUS = 4, 6000, 2
+CREDENTIAL_SECONDS = 30
 PORT = 26817
 CONTROLLER, DATABASE, FIRST_NODE = PORT, PORT + 2, PORT + 10
 
@@ -21,7 +22,8 @@ def slurm_conf(state: Path, *, accounting: bool) -> str:
         "SlurmUser=root",
         "SlurmdUser=root",
         "AuthType=auth/munge",
-        f"AuthInfo=socket={state / 'munge/socket'}",
+        # A job that is queued again waits for as long as its credential lives: two minutes by default.
+        f"AuthInfo=socket={state / 'munge/socket'},cred_expire={CREDENTIAL_SECONDS}",
         "CredType=cred/munge",
         "MpiDefault=none",
         f"SlurmctldPidFile={state / 'run/slurmctld.pid'}",

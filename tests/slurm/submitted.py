@@ -5,6 +5,7 @@ import itertools
 import os
 import signal
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,10 @@ PROFILE = Path("workflow/profiles/slurm-ci")
 # A run that hangs has to end: only SIGKILL ends a Snakemake that waits for jobs it has forgotten.
 LIMIT = "timeout -s KILL 1500"
 ON_SLURM = f"{LIMIT} snakemake --profile {PROFILE}"
-
+# Each shard of the first round, by a teacher behind a server.
+FIRST_ROUND = [
+    Path(f"data/distill/words/round-1/words-{shard:04}.responses.parquet") for shard in (0, 1)
+]
 
 # What squeue is asked for, and how many characters it gives each.
 FIELDS = {"JobID": 12, "State": 20, "Partition": 20, "tres-per-job": 20, "tres-per-node": 20}
@@ -53,15 +57,22 @@ def jobs(copy: Copy, rule: str = "", *, state: str = "") -> list[Submitted]:
     return found
 
 
+def digest(copy: Copy, file: Path) -> str:
+    """The digest of a file of a working copy."""
+    return sha256((copy.folder / file).read_bytes()).hexdigest()
+
+
 def use_accounts(copy: Copy, *, accounting: bool) -> None:
     """What a site says in the first block of the profile: whether Slurm keeps accounts."""
     if accounting:
         change_profile(copy, "status_command: squeue", "status_command: sacct")
 
 
-def change_profile(copy: Copy, old: str, new: str) -> None:
-    """Replaces a value in the first block of the profile."""
-    path = copy.folder / PROFILE / "config.yaml"
+def change_profile(
+    copy: Copy, old: str, new: str, file: str | Path = PROFILE / "config.yaml"
+) -> None:
+    """Replaces a value in the first block of the profile, or of another one."""
+    path = copy.folder / file
     text = path.read_text()
     assert text.count(old) == 1, old
     path.write_text(text.replace(old, new))
@@ -75,5 +86,8 @@ def end(run: Run) -> None:
 def kill_snakemake(copy: Copy) -> None:
     """Kills the Snakemake that works in a copy, by the process id that its lock names."""
     said = (copy.folder / ".snakemake/sourcewise/lock").read_text()
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(int(said.split()[1].rstrip(",")), signal.SIGKILL)
+    pid = int(said.split()[1].rstrip(","))
+    # The lock of a run that ended names a process that may be anybody's by now.
+    with contextlib.suppress(OSError):
+        if Path(f"/proc/{pid}/cwd").readlink() == copy.folder:
+            os.kill(pid, signal.SIGKILL)

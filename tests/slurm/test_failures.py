@@ -7,19 +7,19 @@ that no answer is asked for twice.
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+import daemons
 from cluster import Cluster
 from disturbed import Chain, Run
-from served import answered, ledger, served
-from submitted import ON_SLURM, change_profile, end, jobs, kill_snakemake, use_accounts
+from served import answered, ledger
+from submitted import FIRST_ROUND, ON_SLURM, change_profile, digest, end, jobs, kill_snakemake
 from teacher_server import TeacherServer, serving
 from working_copy import Copy
 
-SHARD = Path("data/distill/words/round-1/words-0000.responses.parquet")
+SHARD = FIRST_ROUND[0]
 ROUND = f"{ON_SLURM} -- {SHARD}"
 SLOW, FAST = 1.0, 0.0
 
@@ -36,26 +36,9 @@ def server() -> Iterator[TeacherServer]:
 
 
 @pytest.fixture(scope="module")
-def corpus(
-    server: TeacherServer, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
-) -> Copy:
-    """A copy with a corpus, in which no teacher was asked yet."""
-    copy = served(tmp_path_factory.mktemp("corpus") / "copy")
-    use_accounts(copy, accounting=cluster.accounting)
-    copy.call("snakemake --cores 2 -- queries")
-    return copy
-
-
-@pytest.fixture(scope="module")
-def undisturbed(corpus: Copy, tmp_path_factory: pytest.TempPathFactory) -> str:
+def undisturbed(alone: Copy) -> str:
     """The digest of the shard's responses, made on this machine."""
-    copy = corpus.twin(tmp_path_factory.mktemp("undisturbed") / "copy")
-    copy.call(f"snakemake --cores 2 -- {SHARD}")
-    return digest(copy)
-
-
-def digest(copy: Copy) -> str:
-    return sha256((copy.folder / SHARD).read_bytes()).hexdigest()
+    return digest(alone, SHARD)
 
 
 @pytest.fixture
@@ -83,7 +66,7 @@ def recovers(chain: Chain, run: Run, undisturbed: str) -> None:
     chain.server.delay = FAST
     end(run)
     chain.check()
-    assert digest(chain.copy) == undisturbed
+    assert digest(chain.copy, SHARD) == undisturbed
 
 
 def disturbed(chain: Chain, disturb: Callable[[str], object]) -> Run:
@@ -99,6 +82,14 @@ def test_a_cancelled_job_is_tried_again(chain: Chain, undisturbed: str) -> None:
     run = disturbed(chain, lambda job: subprocess.run(["scancel", job], check=True))
     recovers(chain, run, undisturbed)
     assert states(chain) == ["CANCELLED", "COMPLETED"]
+
+
+def test_a_job_that_is_requeued_in_the_middle_goes_on(chain: Chain, undisturbed: str) -> None:
+    run = disturbed(chain, lambda job: subprocess.run(["scontrol", "requeue", job], check=True))
+    recovers(chain, run, undisturbed)
+    (job,) = jobs(chain.copy, "generate")
+    assert job.state == "COMPLETED"
+    assert " Restarts=1 " in daemons.call("scontrol", "show", "job", job.number)
 
 
 def test_a_job_that_takes_too_much_memory_gets_more(chain: Chain, undisturbed: str) -> None:

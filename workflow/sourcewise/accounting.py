@@ -6,10 +6,14 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-FIELDS = ("JobIDRaw", "State", "ElapsedRaw", "CPUTimeRAW", "AllocTRES", "WorkDir", "Comment")
+FIELDS = ("JobIDRaw", "State", "ElapsedRaw", "CPUTimeRAW", "AllocTRES", "WorkDir", "SubmitLine")
+# Between the columns of sacct: a submitted script may hold any other character.
+DELIMITER = "\x1f"
 # The rules of a stage, as a forecast names it.
 STAGES = {
     "generate": "generation",
+    # The replicas of a teacher that `sourcewise serve` keeps.
+    "serve": "generation",
     "verify": "verification",
     # The group in which the profile of Slurm judges several shards.
     "verification": "verification",
@@ -20,7 +24,11 @@ STAGES = {
 # Of a typed resource (gres/gpu:h100) Slurm lists the sum (gres/gpu), too, though not everywhere.
 GPUS = re.compile(r"gres/gpu=(\d+)")
 TYPED = re.compile(r"gres/gpu:[^=,]+=(\d+)")
-RULE = re.compile(r"^(?:rule|group)_([a-z_]+?)(?:-.*)?(?:_wildcards_|$)")
+# The comment of a submission, which Slurm itself keeps only with AccountingStoreFlags=job_comment. A group
+# is `rule_verification-TEACHER-ATTEMPT_verify`.
+RULE = re.compile(
+    r"--comment[ =]['\"]?(?:rule|group)_([a-z_]+?)(?:-\S*?)?(?:_wildcards_|['\"\s]|$)"
+)
 
 
 class Spent(NamedTuple):
@@ -34,24 +42,23 @@ class Spent(NamedTuple):
 
 
 def of_slurm(lines: Iterable[str], folder: str) -> list[Spent]:
-    """The ended jobs of a working copy by lines of `sacct --parsable2`, columns as in FIELDS.
+    """The ended jobs of a working copy by lines of `sacct`, columns as in FIELDS between DELIMITERs.
 
     Attempts that failed, were requeued or cancelled count: they held what they held. Lines that lack a
     column, or whose numbers are none (jobs that never started), are left out.
     """
     found = []
     for line in lines:
-        # The comment is the last column and may hold anything.
-        columns = line.rstrip("\n").split("|", len(FIELDS) - 1)
+        columns = line.rstrip("\n").split(DELIMITER)
         if len(columns) < len(FIELDS):
             continue
-        _, state, elapsed, processor, held, place, comment = columns
+        _, state, elapsed, processor, held, place, submitted = columns
         word = state.partition(" ")[0]
         if place.rstrip("/") != folder.rstrip("/") or word in ("PENDING", "RUNNING", "SUSPENDED"):
             continue
         if not elapsed.isdecimal() or not int(elapsed):
             continue
-        rule = RULE.match(comment)
+        rule = RULE.search(submitted)
         gpus = GPUS.search(held)
         n = int(gpus[1]) if gpus else sum(map(int, TYPED.findall(held)))
         hours = int(elapsed) / 3600

@@ -8,6 +8,7 @@ by side. Ends with 0, or with 2 and one line that says what is wrong.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -76,14 +77,17 @@ def _of_slurm() -> list[Spent]:
         return []
     since = datetime.fromtimestamp(oldest - 86400).strftime("%Y-%m-%dT%H:%M:%S")
     what = f"--format={','.join(accounting.FIELDS)}"
+    if not shutil.which("sacct"):
+        return []
     try:
         # Requeued jobs have a line for each of their runs.
         said = say(
             *("sacct", "--allocations", "--duplicates", "--parsable2", "--noheader"),
-            *("--starttime", since, what),
+            *("--delimiter", accounting.DELIMITER, "--starttime", since, what),
             seconds=SACCT_SECONDS,
         )
-    except CommandError:
+    except CommandError as error:
+        print(f"sourcewise account: by logs, as Slurm's accounts fail: {error}", file=sys.stderr)
         return []
     return accounting.of_slurm(said.splitlines(), str(Path.cwd()))
 

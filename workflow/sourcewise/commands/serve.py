@@ -31,10 +31,11 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="sourcewise serve", description=__doc__)
     parser.add_argument("services", type=Path, nargs="?", metavar="SERVICES.yaml")
     parser.add_argument("--replica", help=argparse.SUPPRESS)
+    parser.add_argument("--fleet", help=argparse.SUPPRESS)
     parser.add_argument("--settings", help=argparse.SUPPRESS)
     given = parser.parse_args(own)
     if given.replica:
-        return _replica(given.replica, given.settings)
+        return _replica(given.replica, given.fleet, given.settings)
     if given.services is None:
         parser.error("name a services.yaml")
     try:
@@ -86,11 +87,11 @@ def _while_runs(supervisor: Supervisor, command: list[str]) -> int:
     return 0 if running is None else running.returncode
 
 
-def _replica(name: str, settings: str) -> int:
+def _replica(name: str, fleet: str, settings: str) -> int:
     teacher, _, number = name.rpartition("-")
     try:
         service = Service.model_validate_json(settings)
-        replica = Supervised(service, teacher, int(number))
+        replica = Supervised(service, teacher, int(number), of=fleet)
         for one in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):
             signal.signal(one, replica.tell_to_end)
         replica.run()

@@ -136,12 +136,13 @@ def _leftovers() -> list[Finding]:
     """Jobs of an earlier run, which would write where the next one writes."""
     prefix = str(_read_profile().get("slurm-jobname-prefix", "sourcewise"))
     try:
-        lines = say("squeue", "--me", "--noheader", "--format=%i %j").splitlines()
+        lines = say("squeue", "--me", "--noheader", "--format=%i|%j|%Z").splitlines()
     except CommandError:
         return []
-    mine = [
-        line.split()[0] for line in lines if line.split()[1:] and line.split()[1].startswith(prefix)
-    ]
+    here = str(Path.cwd())
+    # Jobs of another working copy are no business of this one's.
+    cells = (line.split("|", 2) for line in lines if line.count("|") >= 2)
+    mine = [job for job, name, folder in cells if name.startswith(prefix) and folder == here]
     if not mine:
         return []
     seen = f"{count(len(mine), 'job')} of an earlier run: {listed(mine)}"

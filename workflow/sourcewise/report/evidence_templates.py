@@ -83,17 +83,18 @@ category.</p>
 <p class="see">What the jobs of each stage took, by
 {% if g.forecast.actual.source == "slurm" %}Slurm’s accounts, failed attempts included{% else %}the last
 finished run of each job{% endif %}, collected {{ g.forecast.actual.created[:10] }}, beside the forecast. The
-last column is of one accepted response, over all teachers.</p>
-{{ scroll("Cost of each stage") }}<table><tr><th>stage<th class="n">jobs<th class="n">failed<th class="n">hours
-<th class="n">core-hours<th class="n">GPU-hours<th class="n">forecast
-<th class="n">{{ "%g" | format(100 * g.forecast.level) }} % interval<th>actual is<th class="n">GPU-s a row</tr>
-{% for c in costs %}<tr><td class="w">{{ c.stage }}<td class="n">{{ c.actual.jobs | count }}
-<td class="n">{{ c.actual.failed | count }}<td class="n">{{ hours(c.actual.hours) }}
-<td class="n">{{ hours(c.actual.cpu_hours) }}<td class="n">{{ hours(c.actual.gpu_hours) }}
+GPU-seconds of a row are those of one accepted response, over all teachers.</p>
+{{ scroll("Cost of each stage") }}<table><tr><th>stage<th class="n">GPU-hours<th class="n">forecast
+<th class="n">{{ "%g" | format(100 * g.forecast.level) }} % interval<th>actual is<th class="n">GPU-s a row
+<th class="n">jobs<th class="n">failed<th class="n">hours<th class="n">core-hours</tr>
+{% for c in costs %}<tr><td class="w">{{ c.stage }}<td class="n">{{ hours(c.actual.gpu_hours) }}
 <td class="n">{% if c.forecast %}{% if c.at_most %}at most {% endif %}{{ hours(c.forecast.value) }}
 <td class="n">{{ hours(c.forecast.low) }} to {{ hours(c.forecast.high) }}{% else %}–<td class="n">–{% endif %}
 <td>{% if c.is_inside is none %}–{% elif c.is_inside %}inside{% else %}<b>outside</b>{% endif %}
-<td class="n">{% if c.per_row is none %}–{% else %}{{ "%.3g" | format(c.per_row) }}{% endif %}</tr>{% endfor %}
+<td class="n">{% if c.per_row is none %}–{% elif c.per_row < 100 %}{{ "%.3g" | format(c.per_row) }}
+{%- else %}{{ "{:,.0f}".format(c.per_row) }}{% endif %}
+<td class="n">{{ c.actual.jobs | count }}<td class="n">{{ c.actual.failed | count }}
+<td class="n">{{ hours(c.actual.hours) }}<td class="n">{{ hours(c.actual.cpu_hours) }}</tr>{% endfor %}
 </table></div></section>{% endif %}
 """
 

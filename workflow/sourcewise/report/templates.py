@@ -52,8 +52,8 @@ aria-label="CSV of {{ figure.title }}">CSV</a></figcaption>{% endmacro -%}
 {%- macro cards(figures, more="") %}<div class="grid">{% for figure in figures %}
 {{- card(figure, more) }}{% endfor %}</div>{% endmacro -%}
 {%- macro share(of) %}{% if of %}{{ "%.2f" | format(100 * of.value) }} %{% else %}–{% endif %}{% endmacro -%}
-{%- macro hours(of) %}{% if of is none %}–{% elif of < 10 %}{{ "%.3f" | format(of) }}{% else %}
-{{- "{:,.1f}".format(of) }}{% endif %}{% endmacro -%}
+{%- macro hours(of) %}{% if of is none %}–{% elif not of %}0{% elif of < 10 %}{{ "%.3f" | format(of) }}
+{%- else %}{{ ("{:,.1f}" if of < 1000 else "{:,.0f}").format(of) }}{% endif %}{% endmacro -%}
 {%- macro rate(of) %}<td class="n">{{ share(of) }}<td class="n">
 {%- if of %}{{ "%.2f to %.2f" | format(100 * of.low, 100 * of.high) }}{% else %}–{% endif %}{% endmacro -%}
 """

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import shlex
 import shutil
 import subprocess
 import sys
@@ -17,10 +16,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sourcewise.lock import FileLock
+from sourcewise.services import registry, slurm
 from sourcewise.services.config import Service
 from sourcewise.services.registry import BEAT_SECONDS, FOLDER, Fleet, Served, Watch, last_wanted
+from sourcewise.services.slurm import Job
 
 TICK_SECONDS, LOOK_SECONDS, GRACE_SECONDS = 1.0, 10.0, 45.0
+# Until a start is tried again that was refused for now.
+RETRY_SECONDS = 20.0
 # A replica that gave up this often takes its teacher along.
 PATIENCE = 2
 LOGS = Path("logs/services")
@@ -42,22 +45,13 @@ class _Here:
 
 
 @dataclass
-class _Job:
-    """A replica that is a Slurm job, known as ended when it is no longer queued or running."""
-
-    identity: str
-    ended: int | None = None
-
-    def stop(self) -> None:
-        subprocess.run(["scancel", self.identity], check=False, capture_output=True)
-
-
-@dataclass
 class _Teacher:
     service: Service
     served: Served
-    replicas: dict[int, _Here | _Job] = field(default_factory=dict)
+    replicas: dict[int, _Here | Job] = field(default_factory=dict)
     ends: int = 0
+    has_started: bool = False
+    starts_after: float = 0.0
     wanted_at: Watch = field(default_factory=Watch)
 
     def is_wanted(self, teacher: str, folder: Path) -> bool:
@@ -102,15 +96,8 @@ class Supervisor:
         if before != self._fleet.teachers or time.monotonic() - self._beat_at > BEAT_SECONDS:
             self._write()
         for name, teacher in self._teachers.items():
-            missing = set(range(teacher.service.replicas)) - teacher.replicas.keys()
-            for number in sorted(missing) if teacher.served.wanted else ():
-                try:
-                    teacher.replicas[number] = self._start(name, teacher.service, number)
-                except (OSError, RuntimeError) as error:
-                    # The jobs that want it are told at the next tick.
-                    print(f"services: {error}", file=sys.stderr)
-                    teacher.served = replace(teacher.served, failed=str(error))
-                    break
+            if teacher.served.wanted and time.monotonic() >= teacher.starts_after:
+                self._start_missing(name, teacher)
 
     def close(self) -> None:
         """Lets the replicas end, ends those that do not, and leaves nothing behind."""
@@ -121,11 +108,12 @@ class Supervisor:
             },
         )
         ending.write(self._folder)
+        slurm.cancel_waiting(self._jobs())
         everyone = [one for teacher in self._teachers.values() for one in teacher.replicas.values()]
         patience = time.monotonic() + GRACE_SECONDS
         while any(one.ended is None for one in everyone) and time.monotonic() < patience:
             time.sleep(0.2)
-            self._look_at_jobs()
+            self._look_at_jobs(TICK_SECONDS)
         for one in everyone:
             if one.ended is None:
                 one.stop()
@@ -142,6 +130,8 @@ class Supervisor:
             if one.ended is None:
                 continue
             del teacher.replicas[number]
+            # One that was killed has left its address, where jobs would go on asking.
+            registry.withdraw(name, number, self._folder)
             if one.ended == 0:
                 teacher.ends = 0
                 continue
@@ -152,73 +142,48 @@ class Supervisor:
                 why = f"its replicas do not stay up: {log} says why"
                 teacher.served = replace(teacher.served, failed=why)
 
-    def _start(self, name: str, service: Service, number: int) -> _Here | _Job:
+    def _start_missing(self, name: str, teacher: _Teacher) -> None:
+        for number in sorted(set(range(teacher.service.replicas)) - teacher.replicas.keys()):
+            try:
+                teacher.replicas[number] = self._start(name, teacher.service, number)
+                teacher.has_started = True
+            except (OSError, RuntimeError) as error:
+                print(f"services: {error}", file=sys.stderr)
+                if teacher.has_started or isinstance(error, slurm.AwayError):
+                    # What was taken once is right: Slurm is away, or a limit of the user's is reached.
+                    teacher.starts_after = time.monotonic() + RETRY_SECONDS
+                else:
+                    # The jobs that want it are told at the next tick.
+                    teacher.served = replace(teacher.served, failed=str(error))
+                return
+
+    def _start(self, name: str, service: Service, number: int) -> _Here | Job:
         """Starts a replica; raises OSError or RuntimeError where that is refused."""
         log = LOGS / f"{name}-{number}.log"
         command = [sys.executable, "-m", "sourcewise", "serve", "--replica", f"{name}-{number}"]
-        command += ["--settings", service.model_dump_json()]
+        command += ["--fleet", self._fleet.fleet, "--settings", service.model_dump_json()]
         print(f"services: starting {name}-{number}, log {log}", file=sys.stderr)
         if service.slurm is not None:
-            return _Job(_submitted(name, service, number, command, log))
+            return slurm.submit(
+                f"{name}-{number}",
+                command,
+                options=service.slurm,
+                drain_seconds=service.drain_seconds,
+                log=log,
+            )
         with log.open("ab") as file:
             process = subprocess.Popen(
                 command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
             )
         return _Here(process)
 
-    def _look_at_jobs(self) -> None:
-        """Asks Slurm which jobs are left; where it does not answer, they are taken to be."""
-        jobs = [
-            one
-            for teacher in self._teachers.values()
-            for one in teacher.replicas.values()
-            if isinstance(one, _Job) and one.ended is None
-        ]
-        if not jobs or time.monotonic() - self._looked_at < LOOK_SECONDS:
-            return
-        self._looked_at = time.monotonic()
-        listed = subprocess.run(
-            [
-                "squeue",
-                "--noheader",
-                "--states=all",
-                "--format=%i %T",
-                "--jobs",
-                ",".join(j.identity for j in jobs),
-            ],
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        states = dict(line.split(maxsplit=1) for line in listed.stdout.splitlines() if line.strip())
-        if listed.returncode and "Invalid job id" not in listed.stderr:
-            return
-        for job in jobs:
-            state = states.get(job.identity, "COMPLETED")
-            if state == "COMPLETED":
-                job.ended = 0
-            elif state in ("TIMEOUT", "PREEMPTED", "NODE_FAIL", "BOOT_FAIL", "CANCELLED"):
-                # No fault of the server's: it is started again without being counted.
-                job.ended = 0
-            elif state in ("FAILED", "OUT_OF_MEMORY", "DEADLINE"):
-                job.ended = 1
+    def _jobs(self) -> list[Job]:
+        """The replicas that wait or run at Slurm."""
+        everyone = (one for teacher in self._teachers.values() for one in teacher.replicas.values())
+        return [one for one in everyone if isinstance(one, Job) and one.ended is None]
 
-
-def _submitted(name: str, service: Service, number: int, command: list[str], log: Path) -> str:
-    """Submits a replica as a Slurm job and returns its number; raises RuntimeError with sbatch's words."""
-    # The shell of the batch script becomes the replica, which USR1 reaches before the time limit.
-    answer = subprocess.run(
-        [
-            *("sbatch", "--parsable", f"--job-name=sourcewise-serve-{name}-{number}"),
-            *(f"--output={log}", "--open-mode=append", "--no-requeue"),
-            f"--signal=B:USR1@{int(service.drain_seconds) + 60}",
-            *shlex.split(service.slurm or ""),
-            f"--wrap=exec {shlex.join(command)}",
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if answer.returncode:
-        raise RuntimeError(f"sbatch refused {name}-{number}: {answer.stderr.strip()}")
-    return answer.stdout.strip().partition(";")[0]
+    def _look_at_jobs(self, seconds: float = LOOK_SECONDS) -> None:
+        jobs = self._jobs()
+        if jobs and time.monotonic() - self._looked_at >= seconds:
+            slurm.look(jobs)
+            self._looked_at = time.monotonic()

@@ -75,10 +75,19 @@ class Replica:
 
     def withdraw(self, folder: Path = FOLDER) -> None:
         """From now on no job asks it anything new."""
-        self._path(folder).unlink(missing_ok=True)
+        withdraw(self.teacher, self.number, folder)
 
     def _path(self, folder: Path) -> Path:
-        return folder / "replicas" / f"{self.teacher}-{self.number}.json"
+        return _path(self.teacher, self.number, folder)
+
+
+def withdraw(teacher: str, number: int, folder: Path = FOLDER) -> None:
+    """Removes the address of a replica, which may have ended without doing so itself."""
+    _path(teacher, number, folder).unlink(missing_ok=True)
+
+
+def _path(teacher: str, number: int, folder: Path) -> Path:
+    return folder / "replicas" / f"{teacher}-{number}.json"
 
 
 def replicas(fleet: Fleet, teacher: str, folder: Path = FOLDER) -> list[Replica]:

@@ -39,14 +39,18 @@ class ReplicaError(RuntimeError):
 class Supervised:
     """A replica of a teacher, by number."""
 
-    def __init__(self, service: Service, teacher: str, number: int, folder: Path = FOLDER) -> None:
+    def __init__(
+        self, service: Service, teacher: str, number: int, *, of: str, folder: Path = FOLDER
+    ) -> None:
+        """Raises ReplicaError where the fleet `of` that wanted it no longer serves here."""
         self._service, self._teacher, self._number, self._folder = service, teacher, number, folder
         fleet = Fleet.read(folder)
-        if fleet is None or teacher not in fleet.teachers:
+        if fleet is None or fleet.fleet != of or teacher not in fleet.teachers:
             raise ReplicaError(
-                f"no fleet serves {teacher} in this working copy: start it by `sourcewise serve`"
+                f"the fleet that wanted it no longer serves {teacher} in this working copy"
             )
         self._fleet = fleet
+        self._was_up = False
         self._beat = Watch()
         self._told_to_end = False
         self._looked_at = 0.0
@@ -64,11 +68,16 @@ class Supervised:
             ended = self._serve()
             ends = 1 if time.monotonic() - started > SETTLED_SECONDS else ends + 1
             if ended is None:
-                return
+                break
             print(f"{self._name}: {ended}", flush=True)
             if ends >= PATIENCE:
                 raise ReplicaError(f"{ended}, {ends} times in a row")
             self._wait(2.0**ends)
+        if self._told_to_end and not self._was_up:
+            raise ReplicaError(
+                "told to end before its server was up: the time limit of its job has to hold the "
+                f"server's start and drain_seconds ({self._service.drain_seconds:g})"
+            )
 
     def _serve(self) -> str | None:
         """One life of the server: why it ended, None where it was to end."""
@@ -79,6 +88,7 @@ class Supervised:
                 return None
             replica = Replica(self._fleet.fleet, self._teacher, self._number, f"{url}/v1")
             replica.announce(self._folder)
+            self._was_up = True
             print(f"{self._name}: answers at {url}", flush=True)
             try:
                 trouble = self._while_healthy(server, url)
