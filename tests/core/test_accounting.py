@@ -20,7 +20,7 @@ LINES = [
     "19|CANCELLED by 1000|0|0||/runs/a|sbatch --comment rule_verify_wildcards_r1_1_math-0003",
     "20|RUNNING|500|1000|cpu=2|/runs/a|sbatch --comment rule_verify_wildcards_r1_1_math-0003",
     "21|COMPLETED|1800|3600|cpu=2,node=1|/runs/a/|sbatch --comment rule_judge_queries -p cpu",
-    "24|COMPLETED|1800|3600|cpu=2,node=1|/runs/a|sbatch --comment rule_verification-deepseek_r1-2_verify -p cpu",
+    "24|COMPLETED|1800|3600|cpu=2,node=1|/runs/a|sbatch --comment rule_verification-r1-2_verify -p cpu",
     "22|COMPLETED|1800|3600|cpu=2,node=1|/runs/b|sbatch --comment rule_verify",
     "25|COMPLETED|3600|7200|gres/gpu=2|/runs/a|sbatch --comment rule_serve_wildcards_r1-0 --wrap a",
     "23|OUT_OF_MEMORY|1800||cpu=2,gres/gpu:a100=1,gres/gpu:h100=1|/runs/a|",
