@@ -39,21 +39,30 @@ def _sees_all(config: Any) -> bool:
 def _by_example() -> str:
     """Registers sdpa over each example with transformers; its name there."""
     import torch
+    from torch.nn.functional import scaled_dot_product_attention
     from transformers import AttentionInterface
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+    from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 
     def attention(
         module: Any, query: Any, key: Any, value: Any, mask: Any, **named: Any
     ) -> tuple[Any, None]:
-        positions = named.get("position_ids")
-        if mask is not None or positions is None or len(positions) > 1 or not module.is_causal:
+        positions: Any = named.get("position_ids")
+        usual = mask is None and positions is not None and len(positions) == 1 and module.is_causal
+        if not usual or named.get("position_bias") is not None:
             return sdpa_attention_forward(module, query, key, value, mask, **named)
         # Each example counts its positions from 0.
         starts = [*(positions[0] == 0).nonzero().flatten().tolist(), positions.shape[1]]
         lengths = [end - start for start, end in pairwise(starts)]
-        parts = zip(*(whole.split(lengths, dim=2) for whole in (query, key, value)), strict=True)
-        outputs = [sdpa_attention_forward(module, *part, None, **named)[0] for part in parts]
-        return torch.cat(outputs, dim=1), None
+        # On a CPU shared heads take four times as long in the backward pass as heads that are repeated.
+        groups = getattr(module, "num_key_value_groups", 1)
+        heads = (query, repeat_kv(key, groups), repeat_kv(value, groups))
+        parts = zip(*(whole.split(lengths, dim=2) for whole in heads), strict=True)
+        dropout, scale = named.get("dropout", 0.0), named.get("scaling")
+        outputs = [
+            scaled_dot_product_attention(*part, dropout_p=dropout, is_causal=True, scale=scale)
+            for part in parts
+        ]
+        return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
 
     AttentionInterface.register(BY_EXAMPLE, attention)
     return BY_EXAMPLE
