@@ -15,7 +15,7 @@ import pytest
 import tiny_qwen
 import torch
 from small_training import EXAMPLES, STUDENT, example, places, settings, train
-from transformers import AutoConfig
+from transformers import AutoConfig, MistralConfig
 
 from sourcewise import tables
 from sourcewise.tables import Example
@@ -35,8 +35,8 @@ def test_errors_of_memory_are_known_from_others() -> None:
 def test_a_training_that_the_hosts_memory_does_not_hold_says_what_takes_less(
     tmp_path: Path,
 ) -> None:
-    """The mask of a row of 60,000 tokens takes 3.6 GB, and the process may have 6 of address space."""
-    base = tiny_qwen.build(tmp_path / "base")
+    """With a window, the mask of 60,000 tokens takes 3.6 GB; the process may have 6 of address space."""
+    base = tiny_qwen.write(tmp_path / "base", MistralConfig, sliding_window=16)
     config = AutoConfig.from_pretrained(base)
     config.max_position_embeddings = 65_536
     config.save_pretrained(base)
