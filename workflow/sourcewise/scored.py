@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from sourcewise import segment
 from sourcewise.appending import Appender
-from sourcewise.segment import Block, Gap
+from sourcewise.segment import Gap
 
 SUFFIX = ".scores"
 # Raised when what is computed for the same text becomes another number.
@@ -45,9 +45,9 @@ def known(directory: Path, keys: Iterable[bytes]) -> dict[bytes, Scored]:
     """
     wanted = set(keys)
     found: dict[bytes, tuple[str, Scored]] = {}
-    for block, content in _whole(directory, wanted):
+    for block_keys, content in _whole(directory, wanted):
         held = json.loads(content)
-        for one, row in zip(block.keys, held["scores"], strict=True):
+        for one, row in zip(block_keys, held["scores"], strict=True):
             score = held["created"], Scored(*row)
             if one in wanted and (one not in found or score < found[one]):
                 found[one] = score
@@ -59,24 +59,25 @@ def merge(directory: Path, into: Path, name: str) -> int:
 
     A block goes over as it is, with its time: what counts does not depend on who was merged first.
     """
-    held = {(block.keys, content) for block, content in _whole(into)}
-    new = {(block.keys, content): None for block, content in _whole(directory)}
-    lacking = [one for one in new if one not in held]
+    held = set(_whole(into))
+    lacking = dict.fromkeys(block for block in _whole(directory) if block not in held)
     if lacking:
         with Appender(into / f"{name}{SUFFIX}") as file:
             file.write(segment.block(keys, content) for keys, content in lacking)
     return sum(len(keys) for keys, _ in lacking)
 
 
-def _whole(directory: Path, wanted: Set[bytes] | None = None) -> Iterator[tuple[Block, bytes]]:
-    """The undamaged blocks of all segments with their contents; those with a wanted key, or all."""
+def _whole(
+    directory: Path, wanted: Set[bytes] | None = None
+) -> Iterator[tuple[tuple[bytes, ...], bytes]]:
+    """Keys and content of the undamaged blocks of all segments; of those with a wanted key, or of all."""
     for path in sorted(directory.glob(f"*{SUFFIX}")):
         with path.open("rb", 0) as file:
             for part in segment.scan(file.fileno()):
                 if isinstance(part, Gap) or (wanted is not None and wanted.isdisjoint(part.keys)):
                     continue
                 if (content := segment.content(file.fileno(), part)) is not None:
-                    yield part, content
+                    yield part.keys, content
 
 
 class Writer(Appender):

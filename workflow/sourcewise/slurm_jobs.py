@@ -56,8 +56,12 @@ def _jobs(file: Path, names: Sequence[str]) -> list[str]:
     options = (f"--user={getpass.getuser()}", f"--name={','.join(names)}", "--format=%i|%Z")
     lines = _ask(file, "squeue", "--noheader", *options).splitlines()
     jobs = [line.strip().partition("|") for line in lines if line.strip()]
-    # A copy of a working copy has the names, too, but those jobs write elsewhere.
-    return [job for job, _, folder in jobs if Path(folder).resolve() == Path.cwd().resolve()]
+    return [job for job, _, folder in jobs if is_here(folder)]
+
+
+def is_here(folder: str) -> bool:
+    """Whether a job's folder is this working copy; a copy of it has the names, too, and writes elsewhere."""
+    return Path(folder).resolve() == Path.cwd().resolve()
 
 
 def _ask(file: Path, *command: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from sourcewise.doctor.findings import CommandError, Finding, count, listed, say
+from sourcewise.slurm_jobs import is_here
 
 PROGRAMS = ("sbatch", "squeue", "scontrol", "scancel", "sinfo")
 PROFILE = Path("workflow/profiles/slurm/config.yaml")
@@ -139,10 +140,8 @@ def _leftovers() -> list[Finding]:
         lines = say("squeue", "--me", "--noheader", "--format=%i|%j|%Z").splitlines()
     except CommandError:
         return []
-    here = str(Path.cwd())
-    # Jobs of another working copy are no business of this one's.
     cells = (line.split("|", 2) for line in lines if line.count("|") >= 2)
-    mine = [job for job, name, folder in cells if name.startswith(prefix) and folder == here]
+    mine = [job for job, name, folder in cells if name.startswith(prefix) and is_here(folder)]
     if not mine:
         return []
     seen = f"{count(len(mine), 'job')} of an earlier run: {listed(mine)}"
