@@ -460,3 +460,21 @@ def test_rows_at_once_fit_the_budget_and_divide_the_batch(
     from sourcewise.training.sft import batches
 
     assert batches(job(Path("work"), processes=processes), budget=budget) == expected
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [("qwen2", 2**30 // (4 * 40 * 64 * 2)), ("mistral", 512)],
+)
+def test_rows_go_through_a_model_together_where_their_attention_is_apart(
+    kind: str, expected: int, tmp_path: Path
+) -> None:
+    from transformers import AutoConfig
+
+    from sourcewise.training.sft import cpu_tokens
+
+    base = tmp_path / "base"
+    window = {"sliding_window": 128} if kind == "mistral" else {}
+    AutoConfig.for_model(kind, hidden_size=64, num_hidden_layers=2, **window).save_pretrained(base)
+    described = job(tmp_path / "work").model_copy(update={"base": str(base)})
+    assert cpu_tokens(described) == expected

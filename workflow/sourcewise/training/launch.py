@@ -21,8 +21,7 @@ def run(job: Job) -> None:
     """Trains; returns when every process has ended well, else raises RuntimeError."""
     worker = ["-m", sft.__name__, str(Path(job.directory, "job.json"))]
     environment = dict(os.environ)
-    # Spinning OpenMP threads take the cores from each other; ninja is looked up on the PATH.
-    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # ninja is looked up on the PATH.
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     # Base and tokenizer are directories by now.
     environment["HF_HUB_OFFLINE"] = environment["HF_HUB_DISABLE_TELEMETRY"] = "1"
