@@ -85,7 +85,10 @@ def sections() -> dict[str, Any]:
     for name in ("datasets", "students"):
         found[name] = {key: params[name][key] for key in TEACHERS}
     found["benchmarks"] = {name: params["benchmarks"][name] for name in BENCHMARKS}
-    found["report"] = {k: v for k, v in params["report"].items() if k != "experiments"}
+    experiments = params["report"]["experiments"].items()
+    found["report"] = params["report"] | {
+        "experiments": {name: one for name, one in experiments if {*one["arms"]} <= {*TEACHERS}}
+    }
     others = ("models", "sources", "clean", "decontaminate", "verifiers", "perplexity", "filters")
     return found | {"others": {name: params[name] for name in (*others, "train", "sampling")}}
 

@@ -55,6 +55,10 @@ JUDGE = {"model": "judge", "max_answer_chars": 4000, "seconds": 60.0, "seed": 7,
 EXPERIMENT = {"question": "What is training worth?", "arms": ["base", "unverified"], "baseline": "base",
               "benchmarks": ["easy"]}  # fmt: skip
 
+SCORER = {"model": "models/pretrained/base", "revision": "local", "max_tokens": 256}
+
+NGRAM = {"filter": "ngram", "n": 20, "max_count": 20}
+
 EDITS = [
     Edit("seed", 8),
     Edit("models.terse.steps", 61),
@@ -73,7 +77,10 @@ EDITS = [
     Edit("distill.max_attempts", 3),
     Edit("verifiers.math.seconds", 6.0),
     Edit("perplexity.max_tokens", 255),
+    Edit("perplexity", [SCORER, {**SCORER, "model": "models/pretrained/terse"}]),
     Edit("filters.ngram.max_count", 19),
+    Edit("filters.ngram", {**NGRAM, "unit": "whitespace", "scope": "teacher"}),
+    Edit("filters.perplexity", {"filter": "perplexity", "quantile": 0.9}),
     Edit("filters.structure.max_tokens", 255),
     Edit("filters.benchmark_text.share", 0.5),
     Edit("datasets.terse.min_score", 0.8),

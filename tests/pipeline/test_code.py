@@ -76,6 +76,18 @@ def test_of_a_group_only_those_run_whose_outputs_are_not_what_they_would_be(copy
     assert copy.planned() == {}
 
 
+@pytest.mark.parametrize("forced", ["FILES", "generate verify"])
+def test_what_a_run_is_told_to_make_anew_is_not_spared(forced: str, copy: Copy) -> None:
+    responses = "data/distill/terse/round-1/arithmetic-0000.responses.parquet"
+    verdicts = responses.replace("responses", "verdicts")
+    told = forced.replace("FILES", f"{responses} {verdicts}")
+    output = copy.call(f"snakemake --cores 2 --forcerun {told} -- {verdicts}")
+    assert output.count("rule generate:") == 1
+    assert output.count("rule verify:") == 1
+    assert "spared" not in output
+    assert copy.planned() == {}
+
+
 def test_a_job_runs_when_one_of_its_inputs_comes_out_different(copy: Copy) -> None:
     copy.edit("max_count: 20", "max_count: 1")
     output = copy.call("snakemake --cores 2")

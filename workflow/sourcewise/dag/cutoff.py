@@ -47,7 +47,7 @@ class Cutoff:
     def _same(self, job: Any) -> bool:
         dag, records = self._workflow.dag, self._workflow.persistence
         traces = [self._traces.get(str(file)) for file in job.output]
-        if not traces or dag.reason(job).forced:
+        if not traces or _is_forced(dag, job):
             return False
         made_from = {trace.made_from if trace and trace.lies_there() else None for trace in traces}
         if None in made_from or len(made_from) > 1:
@@ -69,3 +69,9 @@ class Cutoff:
         self.spared.append(job)
         self._workflow.dag.register_running({job})
         self._workflow.scheduler.finished_jobs += 1
+
+
+def _is_forced(dag: Any, job: Any) -> bool:
+    """Whether a run was told to make it anew; the reason that Snakemake gives is silent behind a stale job."""
+    by_rule = job.rule in dag.forcerules and job not in dag.omitforce
+    return by_rule or not dag.forcefiles.isdisjoint(job.output)

@@ -13,7 +13,7 @@ from typing import Any
 
 from sourcewise.ledger import SUFFIX, Ledger, attempt_key, attempt_seed
 from sourcewise.params.root import load
-from sourcewise.stages.generate import _open_queries, identity_of, weights_of_teacher
+from sourcewise.stages.generate import identity_of, open_queries, weights_of_teacher
 
 # Times of the files that decide, by path: the answer holds as long as they do.
 Stamps = tuple[tuple[str, int], ...]
@@ -59,7 +59,7 @@ def _asks(
     futility = params.distill.futility if attempt > 1 else None
     # What it says is for the log of the job itself.
     with contextlib.redirect_stderr(io.StringIO()):
-        still_open = _open_queries(
+        still_open = open_queries(
             Path(queries), tuple(map(Path, verdicts)), attempt, stop_score, futility
         )
     if not still_open:

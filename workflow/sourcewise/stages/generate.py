@@ -53,7 +53,7 @@ def run(
                 max_tokens=teacher.sampling.max_tokens if teacher.sampling else 0,
             ),
         )
-        for query in _open_queries(queries, verdicts, attempt, stop_score, futility)
+        for query in open_queries(queries, verdicts, attempt, stop_score, futility)
     ]
     found = ask(
         [question.asked for question in wanted],
@@ -68,7 +68,7 @@ def run(
     write(out, Response, responses(wanted, found, teacher=name, wrap=wrapped))
 
 
-def _open_queries(
+def open_queries(
     queries: Path,
     verdicts: tuple[Path, ...],
     attempt: int,
