@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sourcewise.dag import grouping, provenance, slurm_states
+from sourcewise.dag import grouping, provenance, slurm_plugin
 from sourcewise.dag.adoption import Adoption
 from sourcewise.dag.calling_dvc import call
 from sourcewise.dag.contents import Contents
@@ -72,7 +72,7 @@ class Pipeline:
         # The Slurm plugin names all jobs of a run alike, to ask for their states at once.
         if name := getattr(scheduler._executor, "run_uuid", None):
             submits(name)
-            slurm_states.by_first_word()
+            slurm_plugin.mend()
 
     def leave(self, *, complete: bool) -> None:
         """Writes the provenance of what was made; a complete run is committed to DVC.
