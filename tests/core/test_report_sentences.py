@@ -110,6 +110,16 @@ def test_a_winner_on_one_benchmark_only_is_qualified() -> None:
     assert "; on other b is not distinguishable from it" in headline
 
 
+def test_a_winner_is_shown_where_it_beats_the_most_others() -> None:
+    headline = said(
+        scored("a", graded("good")), scored("b", graded("good")), scored("c", graded("base")),
+        scored("a", graded("good"), "other"), scored("b", graded("poor"), "other"),
+        scored("c", graded("base"), "other"),
+    )  # fmt: skip
+    assert headline.startswith("a scores 95.0 % on other, 82.5 points above b")
+    assert "; on exam b is not distinguishable from it" in headline
+
+
 def test_benchmarks_that_contradict_each_other_give_no_winner() -> None:
     headline = said(
         scored("a", graded("good")), scored("b", graded("poor")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -115,7 +116,9 @@ def _single(
         return Markup("Not decided: {} is beaten by no other student, but beats none.").format(
             _bold(best)
         )
-    benchmark = wins[0].benchmark
+    # Where it beats the most others; of several such benchmarks the first.
+    beats = Counter(pair.benchmark for pair in wins)
+    benchmark = max(beats, key=beats.__getitem__)
     won = min(
         (pair for pair in wins if pair.benchmark == benchmark),
         key=lambda pair: pair.difference.value,
