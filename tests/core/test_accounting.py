@@ -30,7 +30,7 @@ LINES = [line.replace("|", accounting.DELIMITER) for line in LINES]
 
 
 def test_lines_of_sacct_are_read_with_what_failed_and_without_what_never_ran() -> None:
-    assert accounting.of_slurm(LINES, "/runs/a") == [
+    assert accounting.of_slurm(LINES, Path("/runs/a")) == [
         Spent("generate", False, 2.0, 8.0, 16.0),
         Spent("generate", True, 1.0, 4.0, 8.0),
         Spent("judge_queries", False, 0.5, 0.0, 1.0),
@@ -38,6 +38,13 @@ def test_lines_of_sacct_are_read_with_what_failed_and_without_what_never_ran() -
         Spent("serve", False, 1.0, 2.0, 2.0),
         Spent("", True, 0.5, 1.0, None),
     ]
+
+
+def test_jobs_of_a_copy_that_was_entered_by_a_link_are_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "link").symlink_to("a")
+    lines = [line.replace("/runs/a", str(tmp_path / "link")) for line in LINES]
+    assert len(accounting.of_slurm(lines, tmp_path / "a")) == 6
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 FIELDS = ("JobIDRaw", "State", "ElapsedRaw", "CPUTimeRAW", "AllocTRES", "WorkDir", "SubmitLine")
@@ -41,20 +42,20 @@ class Spent(NamedTuple):
     cpu_hours: float | None
 
 
-def of_slurm(lines: Iterable[str], folder: str) -> list[Spent]:
+def of_slurm(lines: Iterable[str], folder: Path) -> list[Spent]:
     """The ended jobs of a working copy by lines of `sacct`, columns as in FIELDS between DELIMITERs.
 
     Attempts that failed, were requeued or cancelled count: they held what they held. Lines that lack a
     column, or whose numbers are none (jobs that never started), are left out.
     """
-    found = []
+    found, here = [], folder.resolve()
     for line in lines:
         columns = line.rstrip("\n").split(DELIMITER)
         if len(columns) < len(FIELDS):
             continue
         _, state, elapsed, processor, held, place, submitted = columns
         word = state.partition(" ")[0]
-        if place.rstrip("/") != folder.rstrip("/") or word in ("PENDING", "RUNNING", "SUSPENDED"):
+        if word in ("PENDING", "RUNNING", "SUSPENDED") or Path(place).resolve() != here:
             continue
         if not elapsed.isdecimal() or not int(elapsed):
             continue
