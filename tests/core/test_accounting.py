@@ -29,8 +29,16 @@ LINES = [
 LINES = [line.replace("|", accounting.DELIMITER) for line in LINES]
 
 
-def test_lines_of_sacct_are_read_with_what_failed_and_without_what_never_ran() -> None:
-    assert accounting.of_slurm(LINES, Path("/runs/a")) == [
+def lines_of(folder: Path) -> list[str]:
+    """LINES as if the working copy `/runs/a` were this folder."""
+    return [line.replace("/runs/a", str(folder)) for line in LINES]
+
+
+def test_lines_of_sacct_are_read_with_what_failed_and_without_what_never_ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert accounting.of_slurm(lines_of(tmp_path)) == [
         Spent("generate", False, 2.0, 8.0, 16.0),
         Spent("generate", True, 1.0, 4.0, 8.0),
         Spent("judge_queries", False, 0.5, 0.0, 1.0),
@@ -40,11 +48,13 @@ def test_lines_of_sacct_are_read_with_what_failed_and_without_what_never_ran() -
     ]
 
 
-def test_jobs_of_a_copy_that_was_entered_by_a_link_are_its_own(tmp_path: Path) -> None:
+def test_jobs_of_a_copy_that_was_entered_by_a_link_are_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "link").symlink_to("a")
-    lines = [line.replace("/runs/a", str(tmp_path / "link")) for line in LINES]
-    assert len(accounting.of_slurm(lines, tmp_path / "a")) == 6
+    monkeypatch.chdir(tmp_path / "a")
+    assert len(accounting.of_slurm(lines_of(tmp_path / "link"))) == 6
 
 
 @pytest.fixture
@@ -82,7 +92,7 @@ def test_without_slurm_the_logs_tell_and_gpus_are_those_of_the_rates(copy: Path)
 
 def test_slurm_accounts_come_first(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (copy / "bin").mkdir()
-    said = "\n".join(LINES).replace("/runs/a", str(copy))
+    said = "\n".join(lines_of(copy))
     (copy / "lines").write_text(said + "\n")
     program = copy / "bin/sacct"
     program.write_text(f"#!/bin/sh\nwhile read -r line; do echo \"$line\"; done < '{copy}/lines'\n")

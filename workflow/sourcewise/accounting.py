@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
+
+from sourcewise.slurm_jobs import is_here
 
 FIELDS = ("JobIDRaw", "State", "ElapsedRaw", "CPUTimeRAW", "AllocTRES", "WorkDir", "SubmitLine")
 # Between the columns of sacct: a submitted script may hold any other character.
@@ -42,20 +43,20 @@ class Spent(NamedTuple):
     cpu_hours: float | None
 
 
-def of_slurm(lines: Iterable[str], folder: Path) -> list[Spent]:
-    """The ended jobs of a working copy by lines of `sacct`, columns as in FIELDS between DELIMITERs.
+def of_slurm(lines: Iterable[str]) -> list[Spent]:
+    """The ended jobs of this working copy by lines of `sacct`, columns as in FIELDS between DELIMITERs.
 
     Attempts that failed, were requeued or cancelled count: they held what they held. Lines that lack a
     column, or whose numbers are none (jobs that never started), are left out.
     """
-    found, here = [], folder.resolve()
+    found = []
     for line in lines:
         columns = line.rstrip("\n").split(DELIMITER)
         if len(columns) < len(FIELDS):
             continue
         _, state, elapsed, processor, held, place, submitted = columns
         word = state.partition(" ")[0]
-        if word in ("PENDING", "RUNNING", "SUSPENDED") or Path(place).resolve() != here:
+        if word in ("PENDING", "RUNNING", "SUSPENDED") or not is_here(place):
             continue
         if not elapsed.isdecimal() or not int(elapsed):
             continue

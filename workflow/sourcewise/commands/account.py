@@ -89,7 +89,7 @@ def _of_slurm() -> list[Spent]:
     except CommandError as error:
         print(f"sourcewise account: by logs, as Slurm's accounts fail: {error}", file=sys.stderr)
         return []
-    return accounting.of_slurm(said.splitlines(), Path.cwd())
+    return accounting.of_slurm(said.splitlines())
 
 
 def _of_logs(params: Params) -> Iterator[Spent]:
