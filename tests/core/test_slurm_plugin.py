@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import snakemake_executor_plugin_slurm as plugin
@@ -11,11 +12,14 @@ from sourcewise.dag import slurm_plugin
 
 
 @pytest.fixture(autouse=True)
-def mended(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "next_seconds_between_status_checks"
+def executor(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The plugin's executor as a run of Snakemake with the profile has it, mended."""
     monkeypatch.setattr(plugin, "query_job_status", plugin.query_job_status)
-    monkeypatch.setattr(plugin.Executor, name, getattr(plugin.Executor, name))
-    slurm_plugin.mend()
+    executor = object.__new__(plugin.Executor)
+    settings = SimpleNamespace(init_seconds_before_status_checks=20)
+    executor.workflow = SimpleNamespace(executor_settings=settings)
+    slurm_plugin.mend(executor)
+    return executor
 
 
 @pytest.mark.parametrize(
@@ -38,10 +42,7 @@ def test_a_command_that_fails_stays_a_failure() -> None:
     assert asyncio.run(plugin.query_job_status("false", logging.getLogger())) == (None, None)
 
 
-def test_slurm_is_asked_as_often_as_the_profile_says() -> None:
-    executor = object.__new__(plugin.Executor)
-    settings = SimpleNamespace(init_seconds_before_status_checks=20)
-    executor.workflow = SimpleNamespace(executor_settings=settings)
+def test_slurm_is_asked_as_often_as_the_profile_says(executor: Any) -> None:
     # As the plugin does where no job has ended.
     executor.next_seconds_between_status_checks += 10
     assert executor.next_seconds_between_status_checks == 20

@@ -57,6 +57,12 @@ def jobs(copy: Copy, rule: str = "", *, state: str = "") -> list[Submitted]:
     return found
 
 
+def script(job: Submitted) -> str:
+    """What a job was told to run."""
+    command = ["scontrol", "write", "batch_script", job.number, "-"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
 def digest(copy: Copy, file: Path) -> str:
     """The digest of a file of a working copy."""
     return sha256((copy.folder / file).read_bytes()).hexdigest()

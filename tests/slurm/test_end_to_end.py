@@ -8,7 +8,7 @@ import pytest
 
 from cluster import Cluster
 from served import results
-from submitted import LIMIT, PROFILE, change_profile, jobs, use_accounts
+from submitted import LIMIT, PROFILE, change_profile, jobs, script, use_accounts
 from working_copy import Copy, copy_of
 
 pytestmark = pytest.mark.timeout(1800)
@@ -64,6 +64,9 @@ def test_two_nodes_train_as_one_process_does(submitted: Copy, tmp_path: Path) ->
     copy.call(f"{LIMIT} snakemake --profile {PROFILE} --forcerun train -- train@unverified")
     (job,) = jobs(copy, "rule_train")
     assert job.node == "n[0-1]"
+    # A Snakemake of the plugin's stands between only where a stage calls srun itself.
+    before, *_ = jobs(submitted, "rule_train")
+    assert ["slurm-jobstep" in script(one) for one in (before, job)] == [False, True]
     described = json.loads((copy.folder / "data/students/unverified/training.json").read_text())
     assert described["steps"] == 4
     alone, both = (losses(one) for one in (submitted, copy))

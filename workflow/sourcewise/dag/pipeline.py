@@ -72,7 +72,7 @@ class Pipeline:
         # The Slurm plugin names all jobs of a run alike, to ask for their states at once.
         if name := getattr(scheduler._executor, "run_uuid", None):
             submits(name)
-            slurm_plugin.mend()
+            slurm_plugin.mend(scheduler._executor)
 
     def leave(self, *, complete: bool) -> None:
         """Writes the provenance of what was made; a complete run is committed to DVC.
