@@ -17,6 +17,7 @@ from sourcewise.progress import Progress
 from sourcewise.stages import train as stage
 from sourcewise.tables import Example, Message
 from sourcewise.training import rows
+from sourcewise.training.job import Job
 
 STUDENT = Student(dataset="math", seed=3)
 LENGTHS = (3, 40, 11, 25, 7, 60, 18, 2)
@@ -117,3 +118,19 @@ def written(tmp_path: Path, base: Path, examples: list[Example]) -> tuple[Path, 
     path = tmp_path / "rows.arrow"
     rows.write(path, made, max_length=128, progress=Progress("rows", len(made), "examples"))
     return path, made
+
+
+def job(directory: Path, **changes: Any) -> Job:
+    """What the stage leaves for the processes of a training."""
+    values = {
+        "name": "s",
+        "train": settings(Path("base")),
+        "seed": 3,
+        "base": "base",
+        "examples": "examples.parquet",
+        "inputs": {},
+        "deepspeed": "zero1.json",
+        "processes": 1,
+        "directory": str(directory),
+    }
+    return Job.model_validate(values | changes)

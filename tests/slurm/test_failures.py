@@ -93,7 +93,7 @@ def test_a_job_that_is_requeued_in_the_middle_goes_on(chain: Chain, undisturbed:
 
 
 def test_a_job_that_takes_too_much_memory_gets_more(chain: Chain, undisturbed: str) -> None:
-    change_profile(chain.copy, "memory_mb: 1200", "memory_mb: 260")
+    change_profile(chain.copy, "memory_mb: 1200", "memory_mb: 150")
     chain.server.delay = FAST
     run = chain.start(ROUND)
     recovers(chain, run, undisturbed)
