@@ -102,7 +102,6 @@ def test_the_lower_of_two_close_readings_counts(server: Scripted) -> None:
         [lambda handler: send(handler, completion(FIVE)[:-9])],
         [flood],
     ],
-    ids=str,
 )
 def test_what_cannot_be_read_is_no_verdict(server: Scripted, replies: list[Any]) -> None:
     server.reply = _in_turn([*replies, *replies])
