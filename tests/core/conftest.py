@@ -20,6 +20,11 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest file first, which waits more than it computes: the others run beside it."""
+    items.sort(key=lambda item: item.path.stem != "test_services")
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Tree:
     """Two teachers, two datasets, two students and the base; one query removed as contaminated."""

@@ -95,6 +95,7 @@ def test_an_experiment_in_the_workspace_selects_again_and_nothing_else(
     assert "up to date" in copy.call("dvc status")
 
 
+@pytest.mark.campaign
 @pytest.mark.timeout(900)
 def test_a_queued_sweep_of_thresholds_asks_no_model(committed: Copy, tmp_path: Path) -> None:
     copy = committed.twin(tmp_path / "queue")

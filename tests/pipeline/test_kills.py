@@ -112,7 +112,7 @@ def look(copy: Copy, command: str) -> tuple[int, str]:
     return result.returncode, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("first", [SNAKEMAKE, REPRO])
+@pytest.mark.parametrize("first", [SNAKEMAKE, pytest.param(REPRO, marks=pytest.mark.campaign)])
 def test_a_second_run_is_refused_at_once_and_whoever_only_looks_is_served(
     server: TeacherServer, unmade: Copy, tmp_path: Path, first: str
 ) -> None:

@@ -95,6 +95,7 @@ def test_a_threshold_swept_down_up_and_back_asks_only_what_is_newly_missing(
     assert Counter(costs[0.95]) == Counter(newly_missing)
 
 
+@pytest.mark.campaign
 def test_a_new_teacher_costs_its_own_rounds_and_the_report(
     made: Copy, server: TeacherServer, tmp_path: Path
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_new_teacher_costs_its_own_rounds_and_the_report(
     assert (cost.jobs, cost.samples) == (ROUNDS | {"report": 1}, 0)
 
 
+@pytest.mark.campaign
 def test_a_new_dataset_and_a_new_student_ask_no_teacher(
     made: Copy, server: TeacherServer, tmp_path: Path
 ) -> None:
@@ -132,6 +134,7 @@ def test_a_new_dataset_and_a_new_student_ask_no_teacher(
     assert cost.jobs == {"train": 1, "sample": 1, "grade": 1, "report": 1}
 
 
+@pytest.mark.campaign
 def test_a_new_benchmark_asks_the_students_its_own_questions(
     made: Copy, server: TeacherServer, tmp_path: Path
 ) -> None:
@@ -166,6 +169,7 @@ def shard_files(copy: Copy, source: str) -> dict[str, tuple[bytes, int]]:
     }
 
 
+@pytest.mark.campaign
 def test_a_new_source_is_asked_in_its_own_shard_only(
     made: Copy, server: TeacherServer, tmp_path: Path
 ) -> None:

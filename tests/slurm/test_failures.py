@@ -84,6 +84,7 @@ def test_a_cancelled_job_is_tried_again(chain: Chain, undisturbed: str) -> None:
     assert states(chain) == ["CANCELLED", "COMPLETED"]
 
 
+@pytest.mark.campaign
 def test_a_job_that_is_requeued_in_the_middle_goes_on(chain: Chain, undisturbed: str) -> None:
     run = disturbed(chain, lambda job: subprocess.run(["scontrol", "requeue", job], check=True))
     recovers(chain, run, undisturbed)
