@@ -1,5 +1,6 @@
 """What a killed DVC left in halves is mended, and a call of ours never leaves halves."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -94,3 +95,20 @@ def test_a_call_puts_a_new_dvc_lock_in_the_place_of_the_old_one(repository: Path
 def test_what_dvc_says_when_it_refuses_is_passed_on(repository: Path) -> None:
     with pytest.raises(RuntimeError, match=r"did not take it in: ERROR: .*three"):
         call("commit", "three")
+
+
+def test_several_stages_are_written_at_once(repository: Path) -> None:
+    Path("one").write_text("other\n")
+    Path("two/file").write_text("other\n")
+    stale = json.loads(call("status", "--json", "one", "two"))
+    assert set(stale) == {"one", "two"}
+    assert call("commit", "--force", "one", "two").count("Updating lock file") == 1
+    assert json.loads(call("status", "--json")) == {}
+
+
+def test_a_stage_that_nobody_knows_is_an_error_and_nothing_is_written(repository: Path) -> None:
+    before = LOCK_FILE.read_text()
+    Path("one").write_text("third\n")
+    with pytest.raises(RuntimeError, match="three"):
+        call("commit", "--force", "one", "three")
+    assert LOCK_FILE.read_text() == before

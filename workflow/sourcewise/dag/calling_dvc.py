@@ -95,8 +95,15 @@ def _replace(text: str) -> None:
 
 
 def main() -> int:
-    """DVC's own command line; a YAML file that it writes appears by rename."""
+    """DVC's own command line; a YAML file that it writes appears by rename, and once a command."""
     from dvc.cli import main as dvc
+
+    _write_whole()
+    _take_together()
+    return int(dvc(sys.argv[1:]) or 0)
+
+
+def _write_whole() -> None:
     from dvc.utils.serialize import _common, _yaml
 
     dump = _common._dump_data
@@ -107,7 +114,32 @@ def main() -> int:
         partial.replace(path)
 
     _common._dump_data = _yaml._dump_data = whole
-    return int(dvc(sys.argv[1:]) or 0)
+
+
+def _take_together() -> None:
+    # `dvc commit` looks up each target by reading everything, and then reads and writes all of dvc.lock for
+    # it: a second a stage at 60 stages. Here its targets are names of stages, looked up and written at once.
+    from dvc.commands.commit import CmdCommit
+    from dvc.repo.stage import StageInfo, StageLoad
+
+    run, collect = CmdCommit.run, StageLoad.collect_granular
+
+    def together(command: Any) -> int:
+        command.args.targets = [" ".join(command.args.targets)]
+        return int(run(command))
+
+    def several(load: Any, target: str | None = None, *given: Any, **options: Any) -> Any:
+        if not target:
+            return collect(load, target, *given, **options)
+        known = {stage.addressing: [StageInfo(stage)] for stage in load.repo.index.stages}
+        names = target.split(" ")
+        return [
+            info
+            for name in names
+            for info in known.get(name) or collect(load, name, *given, **options)
+        ]
+
+    CmdCommit.run, StageLoad.collect_granular = together, several
 
 
 if __name__ == "__main__":
