@@ -9,15 +9,8 @@ import pytest
 import tiny_qwen
 import torch
 from safetensors.torch import load_file
-from small_training import (
-    example,
-    train,
-)
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    Qwen2Config,
-)
+from small_training import example, train
+from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen2Config
 
 
 @pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])

@@ -7,18 +7,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from small_training import (
-    EXAMPLES,
-    example,
-    written,
-)
+from small_training import EXAMPLES, example, written
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
-from transformers import (
-    AutoTokenizer,
-    PreTrainedTokenizerFast,
-)
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from sourcewise.progress import Progress
 from sourcewise.training import rows

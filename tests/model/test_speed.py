@@ -6,12 +6,8 @@ from pathlib import Path
 
 import pytest
 import tiny_qwen
-from small_training import (
-    job,
-)
-from transformers import (
-    AutoModelForCausalLM,
-)
+from small_training import job
+from transformers import AutoModelForCausalLM
 
 from sourcewise.training.speed import parameters, utilisation
 

@@ -23,10 +23,7 @@ from small_training import (
     settings,
     train,
 )
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-)
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from sourcewise import tables
 from sourcewise.stages import train as stage

@@ -8,15 +8,8 @@ from pathlib import Path
 import pytest
 import tiny_qwen
 import torch
-from small_training import (
-    EXAMPLES,
-    example,
-    separate_loss,
-    train,
-)
-from transformers import (
-    AutoModelForCausalLM,
-)
+from small_training import EXAMPLES, example, separate_loss, train
+from transformers import AutoModelForCausalLM
 
 from sourcewise.stages import train as stage
 

@@ -7,10 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from small_training import (
-    EXAMPLES,
-    train,
-)
+from small_training import EXAMPLES, train
 
 from sourcewise.stages import train as stage
 
